@@ -1,0 +1,92 @@
+"""What may be spent and what was. A charge goes to a ledger and to every ledger it is nested in: branch, task, run."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A vector of what one piece of work took. Token counts, seconds, calls, and money in the price table's unit."""
+
+    prefilled: int = 0
+    cached: int = 0
+    decoded: int = 0
+    verifier: int = 0
+    """Tokens that a verifier read and wrote."""
+    tool_calls: int = 0
+    tool_cpu_s: float = 0.0
+    wall_s: float = 0.0
+    money: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that were computed: a cached token costs nothing."""
+        return self.prefilled + self.decoded + self.verifier
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Upper bounds; None leaves a dimension free. `tokens` bounds what is computed: prefilled, decoded and verifier."""
+
+    tokens: int | None = None
+    wall_s: float | None = None
+    tool_calls: int | None = None
+    tool_cpu_s: float | None = None
+    money: float | None = None
+
+    def spent_by(self, cost: Cost) -> str:
+        """The first dimension of which `cost` has used all, empty when there is none."""
+        for f in fields(self):
+            bound = getattr(self, f.name)
+            if bound is not None and getattr(cost, f.name) >= bound:
+                return f.name
+        return ""
+
+
+class Ledger:
+    """Running total of one scope. `spent` includes everything that was charged to nested ledgers."""
+
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        *,
+        within: "Ledger | None" = None,
+        clock: Callable[[], float] = time.monotonic,
+        carried: Cost | None = None,
+    ) -> None:
+        self.budget = budget or Budget()
+        self._within = within
+        self._clock = clock
+        self._started = clock()
+        self._charged = carried or Cost()
+        """A resumed search carries what it had spent before."""
+
+    def nested(self, budget: Budget | None = None) -> "Ledger":
+        return Ledger(budget, within=self, clock=self._clock)
+
+    def charge(self, cost: Cost) -> None:
+        self._charged += cost
+        if self._within:
+            self._within.charge(cost)
+
+    @property
+    def spent(self) -> Cost:
+        """Wall seconds are the scope's own: heads that run side by side share them."""
+        elapsed = self._clock() - self._started
+        return replace(self._charged, wall_s=self._charged.wall_s + elapsed)
+
+    @property
+    def exhausted(self) -> str:
+        """The dimension that is used up, here or in an enclosing scope; empty when there is none."""
+        return self.budget.spent_by(self.spent) or (self._within.exhausted if self._within else "")
+
+    @property
+    def tokens_left(self) -> int | None:
+        """Tokens that may still be computed, None when nothing bounds them."""
+        own = None if self.budget.tokens is None else max(0, self.budget.tokens - self.spent.tokens)
+        outer = self._within.tokens_left if self._within else None
+        return min((n for n in (own, outer) if n is not None), default=None)

@@ -1,0 +1,129 @@
+"""The seams of the runtime, all on one page. Whatever satisfies one of these can take the place of ours.
+
+A core is a function of a token prefix, a world is a function of a snapshot; neither changes what it was given. A
+strategy and a stopping policy are pure functions of a tree and a ledger: they never see a core or a sandbox, so any of
+them can be replayed over a recorded tree.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from reasoner.dialect.tokenizer import Tokenizer
+from reasoner.ledger import Ledger
+from reasoner.tree import Tree
+from reasoner.types import (
+    Completion,
+    CoreInfo,
+    Expand,
+    Files,
+    Json,
+    Limits,
+    NodeId,
+    Piece,
+    Report,
+    Sampling,
+    SnapshotId,
+    Stop,
+    Suite,
+    Task,
+    Tool,
+    ToolResult,
+    Verdict,
+)
+
+
+class Core(Protocol):
+    """A language model: a function of a token prefix. Raises `CoreError`; the next call works again."""
+
+    @property
+    def info(self) -> CoreInfo: ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
+        """Sample a continuation of `prefix`, piece by piece; the last piece carries the whole `Completion`.
+
+        Closing the iterator (`aclose`, or cancelling its task) frees the row before the next token is computed.
+        """
+        ...
+
+    async def complete(self, prefix: Sequence[int], sampling: Sampling) -> Completion:
+        """Sample a continuation of `prefix`."""
+        ...
+
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+        """Log-probability of each token of `continuation` after `prefix` and the tokens before it."""
+        ...
+
+    async def value(self, prefix: Sequence[int], head: str) -> float:
+        """A named reward head on the hidden state of the last position of `prefix`, 0..1."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class World(Protocol):
+    """One task's interpreter and files: a function of a snapshot. Raises `SandboxError` when it is lost."""
+
+    @property
+    def root(self) -> SnapshotId: ...
+
+    async def put(self, at: SnapshotId, files: Files) -> SnapshotId:
+        """A new snapshot that is `at` with `files` written."""
+        ...
+
+    async def get(self, at: SnapshotId, paths: Sequence[str]) -> Files:
+        """Contents of those of `paths` that are regular files at `at`, as bytes that are never executed here."""
+        ...
+
+    async def run(self, at: SnapshotId, tool: Tool, arguments: Json, limits: Limits) -> tuple[ToolResult, SnapshotId]:
+        """Call a tool; `at` stays as it was. Whatever the called code does is a `ToolResult`."""
+        ...
+
+    async def release(self, snapshot: SnapshotId) -> None:
+        """Say that `snapshot` will not be asked for again."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Sandbox(Protocol):
+    """Where worlds come from."""
+
+    @property
+    def level(self) -> str:
+        """How well its worlds are closed: docker+runsc, docker, bwrap+cgroup, bwrap."""
+        ...
+
+    async def open(self, files: Files, limits: Limits) -> World: ...
+
+    async def grade(self, candidate: Files, suite: Suite, limits: Limits) -> Report:
+        """Run a suite on a candidate in a fresh world that nothing else ever sees."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Verifier(Protocol):
+    async def judge(self, task: Task, tree: Tree, node: NodeId) -> Verdict | None:
+        """Score a finished node, or None when this source has nothing to say about it."""
+        ...
+
+
+class Strategy(Protocol):
+    """Which heads to grow. Pure: equal trees and ledgers give equal answers."""
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        """At most `free` heads to open now. Nothing, while nothing is in flight, ends the search as exhausted."""
+        ...
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        """The node that the search would answer with now."""
+        ...
+
+
+class StopPolicy(Protocol):
+    """When to stop. Pure."""
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None: ...

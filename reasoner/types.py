@@ -1,0 +1,324 @@
+"""The nouns of the runtime: frozen records that every layer passes to the next.
+
+Nothing here does anything. A record holds values only, so a trace can be written from them and read back.
+Token ids are plain `int`; texts are `str`; file contents are `bytes` that the host never executes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+NodeId = int
+SnapshotId = str
+Json = Mapping[str, Any]
+Files = Mapping[str, bytes]
+"""Relative POSIX paths under the workspace -> contents."""
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+Runner = Literal["pytest", "unittest", "asserts"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests that decide whether a set of files solves a task.
+
+    `pytest` and `unittest` suites are `files` (put beside the candidate, restored before each run) and `targets`, the
+    runner's arguments. An `asserts` suite has no files: each entry of `asserts` is one test, a statement that is run
+    after `setup` in a namespace that has done `from {module} import *`.
+    """
+
+    runner: Runner
+    files: Files = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    asserts: tuple[str, ...] = ()
+    setup: str = ""
+    module: str = "solution"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One problem. `prompt` and every file are text from outside: hostile, never rendered as markup or control."""
+
+    id: str
+    prompt: str
+    files: Files = field(default_factory=dict)
+    editable: tuple[str, ...] = ()
+    """The files of which a solution consists; the first one is where a single code block goes."""
+    visible: Suite | None = None
+    """Tests that may guide the search."""
+    hidden: Suite | None = None
+    """Tests that only grade; they never enter a world that the model's code can reach."""
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+StepKind = Literal["task", "think", "act", "observe", "reflect", "backtrack", "answer", "malformed"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of token ids that were either all sampled or all forced: the loss mask of training."""
+
+    ids: tuple[int, ...]
+    sampled: bool
+    logprobs: tuple[float, ...] = ()
+    """Natural-log probabilities of `ids` under the sampling core at temperature 1; empty when forced or unknown."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    name: str
+    arguments: Json
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool said. A failure of the called code is `error`, one word of a closed list, never an exception.
+
+    `error`: "raised" (the code raised or the program exited non-zero), "timeout", "memory", "output" (a cap was hit
+    and the call was killed), "killed", "refused" (arguments or permission), "protocol" (the program printed no JSON).
+    """
+
+    output: str = ""
+    """Text that the call printed, cut to the output limit."""
+    value: Any = None
+    """The JSON value of a `files` tool; None for the interpreter."""
+    error: str | None = None
+    detail: str = ""
+    """For a person or a model: the exception line, the limit that was hit."""
+    truncated: bool = False
+    degraded: str = ""
+    """Why the new snapshot does not hold everything (threads that were alive, open files that cannot be reopened)."""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One labelled piece of a head: what was read or written, with its exact tokens."""
+
+    kind: StepKind
+    text: str
+    spans: tuple[Span, ...] = ()
+    call: ToolCall | None = None
+    result: ToolResult | None = None
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(i for span in self.spans for i in span.ids)
+
+
+# --- cores -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to continue a prefix. `temperature` 0 is greedy; `top_k` 0, `top_p` 1 and `min_p` 0 switch a filter off.
+
+    Sampling ends after the token that is in `stop_ids`, after the token that completes one of the strings in `stop`
+    (both are part of the completion), or after `max_tokens`.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    seed: int = 0
+    max_tokens: int = 512
+    stop_ids: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that a completion cost: computed afresh, found in a cache, and sampled."""
+
+    prefilled: int = 0
+    cached: int = 0
+    decoded: int = 0
+
+
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a core wrote after a prefix. `text` is the decoded `ids`, the token that stopped it included."""
+
+    ids: tuple[int, ...]
+    text: str
+    finish: Finish
+    logprobs: tuple[float, ...] = ()
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a stream: what is new since the last piece. The last one carries the whole completion."""
+
+    ids: tuple[int, ...]
+    text: str
+    done: Completion | None = None
+
+
+@dataclass(frozen=True)
+class CoreInfo:
+    """What a core is and can do."""
+
+    name: str
+    digest: str
+    """Hash of weights and adapter, hex; two cores with one digest give the same tokens."""
+    context: int
+    """Positions, prompt and completion together."""
+    dtype: str = ""
+    token_ids: bool = True
+    """Takes and returns exact ids of its own vocabulary."""
+    can_score: bool = False
+    can_value: bool = False
+
+
+# --- sandboxes -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one call. Seconds, bytes and counts; what exceeds one is killed and reported in `ToolResult.error`."""
+
+    wall_s: float = 10.0
+    cpu_s: float = 10.0
+    memory: int = 512 * 2**20
+    output: int = 256 * 2**10
+    processes: int = 64
+    disk: int = 64 * 2**20
+    inodes: int = 4096
+
+
+ToolState = Literal["heap", "files"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool's manifest and program. `heap`: its code runs in the interpreter that the snapshot holds. `files`: an
+    ordinary program, JSON on stdin and JSON on stdout, run in the snapshot's files."""
+
+    name: str
+    description: str
+    state: ToolState
+    parameters: Json
+    """JSON Schema of the arguments."""
+    program: bytes
+    limits: Limits = Limits()
+
+
+Outcome = Literal["passed", "failed", "error", "timeout", "skipped"]
+
+
+@dataclass(frozen=True)
+class TestResult:
+    __test__ = False
+    name: str
+    outcome: Outcome
+    message: str = ""
+    """The failing assertion and the last frames, cut to what a small model can use."""
+
+
+Trust = Literal["strong", "weak"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a suite said. `error` is set when no test could run (import error, nothing collected, timeout)."""
+
+    tests: tuple[TestResult, ...] = ()
+    error: str = ""
+    trust: Trust = "weak"
+    level: str = ""
+    """How well the world was closed: docker+runsc, docker, bwrap+cgroup, bwrap."""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def counted(self) -> int:
+        return sum(t.outcome != "skipped" for t in self.tests)
+
+    @property
+    def passed(self) -> int:
+        return sum(t.outcome == "passed" for t in self.tests)
+
+    @property
+    def fraction(self) -> float:
+        """Passed of counted, in 0..1; 0 when nothing ran."""
+        return self.passed / self.counted if self.counted and not self.error else 0.0
+
+    @property
+    def solved(self) -> bool:
+        return not self.error and self.counted > 0 and self.passed == self.counted
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A score by one source. Scores of different sources are never compared raw."""
+
+    score: float
+    source: str
+    detail: str = ""
+
+
+Move = Literal["attempt", "reflect", "revise", "continue"]
+
+
+@dataclass(frozen=True)
+class Expand:
+    """An order to grow one head: from which node, how, with what sampling.
+
+    attempt   write a solution and test it; hangs from the task's own node, so what failed is forgotten
+    reflect   after a failed attempt, say in two sentences what failed and why
+    revise    write the solution again with the failed attempt and its tests in the context
+    continue  let the core go on
+    """
+
+    node: NodeId
+    move: Move
+    sampling: Sampling
+    think: bool = False
+    """Let the core plan in prose before it acts."""
+    learnt: NodeId | None = None
+    """A node in a dead branch whose lesson, and nothing else of it, is carried along."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a search ended, and how sure it is of its answer (0..1, None when nothing says)."""
+
+    reason: str
+    confidence: float | None = None
+
+
+Status = Literal["solved", "unsolved", "suspended"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a task came to."""
+
+    task_id: str
+    status: Status
+    stop: Stop
+    node: NodeId | None
+    """The answer's node, None when there is no answer at all."""
+    files: Files
+    """The solution: contents of the editable files."""
+    report: Report | None
+    """The last word on the solution: its tests, run once more in a fresh world."""
+    spent: Json
+    """The ledger's totals, discarded branches included."""
+    level: str
+    """How well the sandbox was closed."""
+    core: str
+    trace: str = ""
+    """Where the trace was written; empty when it was not."""
