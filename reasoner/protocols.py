@@ -5,12 +5,12 @@ strategy and a stopping policy are pure functions of a tree and a ledger: they n
 them can be replayed over a recorded tree.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Ledger
-from reasoner.tree import Tree
+from reasoner.tree import Node, Tree
 from reasoner.types import (
     Completion,
     CoreInfo,
@@ -41,7 +41,7 @@ class Core(Protocol):
     @property
     def tokenizer(self) -> Tokenizer: ...
 
-    def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
+    def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Sample a continuation of `prefix`, piece by piece; the last piece carries the whole `Completion`.
 
         Closing the iterator (`aclose`, or cancelling its task) frees the row before the next token is computed.
@@ -106,8 +106,9 @@ class Sandbox(Protocol):
 
 
 class Verifier(Protocol):
-    async def judge(self, task: Task, tree: Tree, node: NodeId) -> Verdict | None:
-        """Score a finished node, or None when this source has nothing to say about it."""
+    async def judge(self, task: Task, tree: Tree, node: Node) -> Verdict | None:
+        """Score a node that is about to be added (its parent is in the tree, it is not), or None when this source has
+        nothing to say about it."""
         ...
 
 

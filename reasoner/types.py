@@ -320,5 +320,5 @@ class Result:
     level: str
     """How well the sandbox was closed."""
     core: str
-    trace: str = ""
-    """Where the trace was written; empty when it was not."""
+    hidden: Report | None = None
+    """What the hidden tests say of it, where the task has some."""

@@ -1,0 +1,1 @@
+"""Verifiers score finished nodes. Scores of different sources are never compared raw."""

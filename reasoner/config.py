@@ -1,0 +1,164 @@
+"""What can be set, in one place: dataclasses with their defaults, a TOML file, the environment, then flags.
+
+A later source wins. An unknown key is an error that names the nearest known one; a value of the wrong kind is an error
+that names the key. Variables are `REASONER_<SECTION>_<KEY>`, for example `REASONER_SEARCH_ATTEMPTS=8`.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from reasoner.errors import ConfigError
+from reasoner.types import Json
+
+PREFIX = "REASONER_"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CoreConfig:
+    """Which model, where it runs."""
+
+    model: str = "qwen2.5-coder-0.5b-instruct"
+    """A name of `reasoner models list`, a Hugging Face model directory, or the model's name on a server."""
+    url: str = ""
+    """An OpenAI-compatible server; empty for the local core."""
+    tokenizer: str = ""
+    """A Hugging Face directory with the server's tokenizer, to speak token ids to it."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    device: str = "auto"
+    threads: int = 0
+    """0 takes what torch finds."""
+
+
+@dataclass(frozen=True)
+class SandboxConfig:
+    kind: Literal["auto", "docker", "bubblewrap"] = "auto"
+    python: str = ""
+    """A virtual environment whose packages are bound read-only into the world."""
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    strategy: str = "restart"
+    attempts: int = 16
+    """Attempts at most."""
+    width: int = 8
+    """Attempts that grow at once."""
+    temperature: float = 0.6
+    max_tokens: int = 768
+    """Tokens that one attempt may write."""
+    think: bool = False
+    """Plan in prose before the code."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BudgetConfig:
+    """0 leaves a dimension free."""
+
+    tokens: int = 0
+    wall_s: float = 0.0
+    tool_cpu_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class LimitsConfig:
+    """Bounds of one run of the tests. Seconds and MiB."""
+
+    wall_s: float = 20.0
+    cpu_s: float = 20.0
+    memory_mb: int = 512
+    disk_mb: int = 64
+    processes: int = 64
+
+
+@dataclass(frozen=True)
+class Config:
+    core: CoreConfig = field(default_factory=CoreConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    traces: str = ""
+    """Folder for traces; empty takes `runs/` in the store."""
+
+    def resolved(self) -> Json:
+        """Everything, as it goes into a trace."""
+        return asdict(self)
+
+
+def load(files: tuple[Path, ...], environment: Mapping[str, str], flags: Json) -> Config:
+    """Merge `files` (those that exist, in order), `environment` and `flags` (nested as the dataclasses are).
+
+    Raises:
+        ConfigError: a file cannot be read, a key is unknown, a value is of the wrong kind.
+    """
+    config = Config()
+    for path in files:
+        if path.is_file():
+            config = _merge(config, _read(path), str(path))
+    config = _merge(config, _from_environment(environment), "the environment")
+    return _merge(config, flags, "the command line")
+
+
+def _read(path: Path) -> Json:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> Json:
+    """`REASONER_SEARCH_WIDTH=4` -> {"search": {"width": "4"}}; variables of no section are somebody else's."""
+    found: dict[str, Any] = {}
+    for section in fields(Config):
+        start = f"{PREFIX}{section.name.upper()}"
+        if section.name in ("core", "sandbox", "search", "budget", "limits"):
+            found[section.name] = {
+                name[len(start) + 1 :].lower(): value
+                for name, value in environment.items()
+                if name.startswith(start + "_")
+            }
+        elif start in environment:
+            found[section.name] = environment[start]
+    return {key: value for key, value in found.items() if value}
+
+
+def _merge(config: T, values: Json, where: str, path: str = "") -> T:
+    hints = get_type_hints(type(config))
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        full = f"{path}{key}"
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            hint = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(hints)}"
+            raise ConfigError(f"{where} sets {full}, which does not exist: {hint}")
+        current = getattr(config, key)
+        if is_dataclass(current):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where} sets {full} to {value!r}, but it is a section")
+            changes[key] = _merge(current, value, where, f"{full}.")
+        else:
+            changes[key] = _value(value, hints[key], f"{where} sets {full}")
+    return replace(config, **changes)  # type: ignore[type-var]
+
+
+def _value(value: Any, kind: Any, what: str) -> Any:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ConfigError(f"{what} to {value!r}: choose one of {', '.join(get_args(kind))}")
+        return value
+    if kind is bool and isinstance(value, str):
+        if value.lower() not in ("1", "0", "true", "false", "yes", "no"):
+            raise ConfigError(f"{what} to {value!r}: say true or false")
+        return value.lower() in ("1", "true", "yes")
+    if isinstance(value, bool) is not (kind is bool):
+        raise ConfigError(f"{what} to {value!r}, which is no {kind.__name__}")
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what} to {value!r}, which is no {kind.__name__}") from error

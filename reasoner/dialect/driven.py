@@ -1,0 +1,181 @@
+"""The dialect of a core that was not trained: the runtime forces the order of steps, the model fills them in.
+
+Every node ends inside an open user's turn. A move closes that turn with its own words, opens the assistant's, lets the
+core write, and opens the next user's turn with what the world said. So any move can follow any node, and going back to
+an earlier node needs no repair. Everything here is pure: tasks and completions in, steps out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from reasoner.dialect.chat import Chat, chat
+from reasoner.dialect.prompts import prompt
+from reasoner.dialect.solution import Solution, read_blocks, read_code
+from reasoner.dialect.tokenizer import Tokenizer
+from reasoner.errors import TaskError
+from reasoner.types import Completion, Report, Span, Step, StepKind, Suite, Task
+
+_WHOLE_FILE = 8_000
+"""Characters up to which a file is written anew rather than edited."""
+_FENCE = "```python\n"
+_CLOSE = "\n```"
+
+
+@dataclass(frozen=True)
+class Driven:
+    """Renders moves and parses what comes back. `shown` bounds the characters of files and tests in the prompt."""
+
+    tokenizer: Tokenizer
+    shown: int = 12_000
+    tests_shown: int = 3_000
+    failures_shown: int = 2
+    chat: Chat = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chat", chat(self.tokenizer))
+
+    # --- the task ---
+
+    def root(self, task: Task) -> Step:
+        """The task as the first user's turn, left open.
+
+        Raises:
+            TaskError: the task's own words are longer than the prompt may be.
+        """
+        if len(task.prompt) > 4 * self.shown:
+            raise TaskError(
+                f"task {task.id}: its text has {len(task.prompt)} characters, more than the {4 * self.shown} that a "
+                "prompt may have: shorten it"
+            )
+        system = self.tokenizer.encode(prompt("system"))
+        words = self.task_text(task)
+        start, user = list(self.chat.start), list(self.chat.user)
+        opening = start + system + user if self.chat.has_system else start + user + system + self._encode("\n\n")
+        return Step("task", words, (forced(opening + self._encode(words)),))
+
+    def task_text(self, task: Task) -> str:
+        words = prompt("task", task=task.prompt, shown=self._files(task), tests=self._tests(task.visible))
+        if self._single(task):
+            return words
+        name = "edits" if any(len(task.files.get(p, b"")) > _WHOLE_FILE for p in task.editable) else "files"
+        return words + "\n\n" + prompt(name, paths=task.editable)
+
+    def _files(self, task: Task) -> list[tuple[str, str]]:
+        """The editable files first, then the rest, as far as they fit; files that are not text are never shown."""
+        left = self.shown
+        shown = []
+        for path in [*task.editable, *sorted(set(task.files) - set(task.editable))]:
+            text = _text(task.files.get(path, b""))
+            if text.strip() and len(text) <= left:
+                shown.append((path, text))
+                left -= len(text)
+        return shown
+
+    def _tests(self, suite: Suite | None) -> str:
+        if suite is None:
+            return ""
+        if suite.runner == "asserts":
+            texts = [*([suite.setup] if suite.setup else []), *suite.asserts]
+        else:
+            texts = [_text(suite.files[path]) for path in sorted(suite.files) if path.endswith(".py")]
+        return _cut("\n".join(_code_lines(text) for text in texts), self.tests_shown)
+
+    def _single(self, task: Task) -> bool:
+        return len(task.editable) == 1 and len(task.files.get(task.editable[0], b"")) <= _WHOLE_FILE
+
+    # --- moves: what is forced before the core writes ---
+
+    def thinking(self, learnt: str) -> Span:
+        """Ask for a plan before the code."""
+        return forced(self._encode("".join("\n\n" + t for t in (learnt, prompt("think")) if t)) + self._answer())
+
+    def attempt(self, task: Task, learnt: str, thought: str | None) -> Span:
+        """Open the answer: its code fence too where there is one file. `thought` is the plan just written, if any."""
+        fence = _FENCE if self._single(task) else ""
+        if thought is not None:
+            return forced(self._encode(("" if thought.endswith("\n") else "\n") + fence))
+        words = "\n\n" + learnt if learnt else ""
+        return forced(self._encode(words) + self._answer() + self._encode(fence))
+
+    def revise(self, task: Task) -> Span:
+        fence = _FENCE if self._single(task) else ""
+        return forced(self._encode("\n\n" + prompt("revise")) + self._answer() + self._encode(fence))
+
+    def reflecting(self) -> Span:
+        return forced(self._encode("\n\n" + prompt("reflect")) + self._answer())
+
+    def code_stops(self, task: Task) -> tuple[str, ...]:
+        return (_CLOSE,) if self._single(task) else ()
+
+    # --- what came back ---
+
+    def solution(self, task: Task, text: str) -> Solution:
+        if self._single(task):
+            return read_code(text, task.editable[0])
+        return read_blocks(text, task.editable, task.files)
+
+    def observe(self, report: Report, after: Completion) -> Step:
+        """What the tests said, as the next user's turn, left open."""
+        failures = [t for t in report.tests if t.outcome not in ("passed", "skipped")][: self.failures_shown]
+        words = prompt("observe", error=report.error, passed=report.passed, counted=report.counted, failures=failures)
+        return Step("observe", words, (self.again(after, words),))
+
+    def malformed(self, problems: Sequence[str], after: Completion) -> Step:
+        words = prompt("malformed", problems=problems)
+        return Step("malformed", words, (self.again(after, words),))
+
+    def again(self, after: Completion, words: str = "") -> Span:
+        """Close the assistant's turn, unless the core closed it itself, and open the user's."""
+        between = self.chat.again
+        if after.ids and after.ids[-1] in self.tokenizer.ends and between[:1] == after.ids[-1:]:
+            between = between[1:]
+        return forced([*between, *self._encode(words)])
+
+    def lesson(self, report: Report | None, reflection: str) -> str:
+        """One paragraph that a fresh attempt takes along from a dead one."""
+        failed = next((t for t in report.tests if t.outcome not in ("passed", "skipped")), None) if report else None
+        failure = report.error if report and report.error else failed.message if failed else ""
+        return prompt("lesson", failure=failure, reflection=reflection.strip())
+
+    def _answer(self) -> list[int]:
+        return list(self.chat.assistant)
+
+    def _encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text) if text else []
+
+
+def forced(ids: Sequence[int]) -> Span:
+    return Span(tuple(ids), sampled=False)
+
+
+def sampled(completion: Completion) -> Span:
+    return Span(completion.ids, sampled=True, logprobs=completion.logprobs)
+
+
+def written(kind: StepKind, opening: Span, completion: Completion) -> Step:
+    """A step that the runtime opened and the core wrote."""
+    return Step(kind, completion.text, (opening, sampled(completion)))
+
+
+def _text(content: bytes) -> str:
+    """Text of a file, empty when it is not text."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return "" if "\0" in text else text.replace("\r\n", "\n")
+
+
+def _code_lines(text: str) -> str:
+    """Python code without the comment lines before its first statement."""
+    lines = text.strip("\n").splitlines()
+    while lines and (not lines[0].strip() or lines[0].startswith("#")):
+        lines.pop(0)
+    return "\n".join(lines)
+
+
+def _cut(text: str, most: int) -> str:
+    """Whole lines of `text`, at most `most` characters."""
+    if len(text) <= most:
+        return text
+    return text[:most].rpartition("\n")[0] + "\n# ..."

@@ -1,0 +1,145 @@
+"""One step of think-act-reflect for one head: complete, run tools, judge, all in one coroutine that reads downward.
+
+The loop knows a core, a world and a dialect, and no strategy: which head grows, and how, comes in as an `Expand`.
+Whatever the model or its code does wrong ends as a step of the node; only our own surroundings raise.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from reasoner.dialect.driven import Driven, written
+from reasoner.errors import CoreError
+from reasoner.ledger import Cost, Ledger
+from reasoner.protocols import Core, Verifier, World
+from reasoner.suites import report, suite_arguments
+from reasoner.toolbox import Toolbox
+from reasoner.trace import Entered, Event, Wrote
+from reasoner.tree import Head, Node, Tree
+from reasoner.types import (
+    Completion,
+    Limits,
+    NodeId,
+    Sampling,
+    SnapshotId,
+    Span,
+    Step,
+    StepKind,
+    Suite,
+    Task,
+    ToolCall,
+)
+
+_THOUGHT = 160
+_REFLECTION = 80
+"""Tokens that a plan and a reflection may have."""
+
+
+@dataclass
+class Growth:
+    """A head while it grows: all its tokens from the root, its own steps, its world, and its own ledger."""
+
+    head: Head
+    ids: list[int]
+    world: SnapshotId
+    ledger: Ledger
+    steps: list[Step] = field(default_factory=list)
+
+    def take(self, step: Step) -> None:
+        self.steps.append(step)
+        self.ids += step.ids
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Grows heads of one task's tree. Costs are charged as they arise, also when a head is cancelled half-way."""
+
+    task: Task
+    core: Core
+    world: World
+    toolbox: Toolbox
+    dialect: Driven
+    verifiers: Sequence[Verifier]
+    limits: Limits
+    level: str
+    tell: Callable[[Event], None]
+
+    async def grow(self, tree: Tree, head: Head, ledger: Ledger) -> Node:
+        """One move of `head`, judged: a node that is ready to be added. Raises `CoreError`, `SandboxError`."""
+        expand = head.expand
+        at = tree[expand.node]
+        growth = Growth(head, tree.ids(at.id), at.world, ledger)
+        match expand.move:
+            case "attempt":
+                await self._attempt(tree, growth)
+            case "revise":
+                await self._act(growth, self.dialect.revise(self.task))
+            case "reflect":
+                await self._reflect(growth)
+        node = Node(-1, at.id, expand.move, tuple(growth.steps), growth.world, learnt=expand.learnt)
+        verdicts = [await verifier.judge(self.task, tree, node) for verifier in self.verifiers]
+        return replace(node, verdicts=tuple(v for v in verdicts if v), cost=ledger.spent)
+
+    async def _attempt(self, tree: Tree, growth: Growth) -> None:
+        expand = growth.head.expand
+        learnt = self._lesson(tree, expand.learnt) if expand.learnt is not None else ""
+        thought = None
+        if expand.think:
+            sampling = replace(expand.sampling, max_tokens=_THOUGHT, stop=("```",))
+            plan = await self._write(growth, "think", self.dialect.thinking(learnt), sampling)
+            thought = plan.text
+        await self._act(growth, self.dialect.attempt(self.task, learnt, thought))
+
+    async def _act(self, growth: Growth, opening: Span) -> None:
+        """Write a solution, put it into the world, run the visible tests, read what they say."""
+        sampling = replace(growth.head.expand.sampling, stop=self.dialect.code_stops(self.task))
+        completion = await self._write(growth, "act", opening, sampling)
+        solution = self.dialect.solution(self.task, completion.text)
+        if solution.files:
+            growth.world = await self.world.put(growth.world, solution.files)
+        if solution.problems:
+            growth.take(self.dialect.malformed(solution.problems, completion))
+        elif self.task.visible is None:
+            growth.take(Step("answer", "", (self.dialect.again(completion),)))
+        else:
+            await self._observe(growth, self.task.visible, completion)
+
+    async def _observe(self, growth: Growth, suite: Suite, completion: Completion) -> None:
+        self.tell(Entered(growth.head.id, "observe"))
+        call = ToolCall("run_tests", suite_arguments(suite, wall_s=self.limits.wall_s))
+        result, growth.world = await self.toolbox.call(self.world, growth.world, call, self.limits)
+        growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        step = self.dialect.observe(report(result, self.level), completion)
+        growth.take(replace(step, call=ToolCall("run_tests", {}), result=result))
+
+    async def _reflect(self, growth: Growth) -> None:
+        sampling = replace(growth.head.expand.sampling, max_tokens=_REFLECTION, stop=("\n\n", "```"))
+        completion = await self._write(growth, "reflect", self.dialect.reflecting(), sampling)
+        step = growth.steps[-1]
+        growth.steps[-1] = replace(step, spans=(*step.spans, self.dialect.again(completion)))
+
+    async def _write(self, growth: Growth, kind: StepKind, opening: Span, sampling: Sampling) -> Completion:
+        """Force `opening`, let the core write after it, and take both as one step."""
+        self.tell(Entered(growth.head.id, kind))
+        sampling = replace(
+            sampling,
+            seed=growth.head.seed + len(growth.steps),
+            stop_ids=(*sampling.stop_ids, *self.core.tokenizer.ends),
+        )
+        async with aclosing(self.core.stream([*growth.ids, *opening.ids], sampling)) as pieces:
+            async for piece in pieces:
+                growth.ledger.charge(Cost(decoded=len(piece.ids)))
+                self.tell(Wrote(growth.head.id, piece.text, len(piece.ids)))
+                if piece.done:
+                    usage = piece.done.usage
+                    growth.ledger.charge(Cost(prefilled=usage.prefilled, cached=usage.cached))
+                    growth.take(written(kind, opening, piece.done))
+                    return piece.done
+        raise CoreError(f"{self.core.info.name} ended its stream without a completion: report this core")
+
+    def _lesson(self, tree: Tree, dead: NodeId) -> str:
+        """What a fresh attempt takes along from a dead branch: the failing assertion and the reflection, if any."""
+        steps = [step for node in tree.path(dead) for step in node.steps]
+        reflection = next((s.text for s in reversed(steps) if s.kind == "reflect"), "")
+        observed = next((s.result for s in reversed(steps) if s.kind == "observe" and s.result), None)
+        return self.dialect.lesson(report(observed, self.level) if observed else None, reflection)

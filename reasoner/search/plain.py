@@ -1,0 +1,69 @@
+"""The plain strategies: one sample, many independent samples, and sequential revision."""
+
+from dataclasses import dataclass
+
+from reasoner.ledger import Ledger
+from reasoner.tree import Tree
+from reasoner.types import Expand, NodeId, Sampling
+
+VISIBLE = "visible"
+
+
+def leader(tree: Tree) -> NodeId | None:
+    """The attempt that the visible tests score highest; where nothing scored, the last attempt."""
+    best = tree.best(VISIBLE)
+    if best is not None:
+        return best
+    return next((n.id for n in reversed(tree.nodes) if n.step("act")), None)
+
+
+@dataclass(frozen=True)
+class Single:
+    """One sample, greedy unless told otherwise."""
+
+    sampling: Sampling = Sampling()
+    think: bool = False
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        if tree.opened_count or not free:
+            return []
+        return [Expand(tree.root, "attempt", self.sampling, think=self.think)]
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return leader(tree)
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """`n` independent samples of one prompt, the best by the verifier (repeated sampling, Brown et al., 2407.21787)."""
+
+    n: int = 16
+    sampling: Sampling = Sampling(temperature=0.8)
+    think: bool = False
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        count = min(free, self.n - tree.opened_count)
+        return [Expand(tree.root, "attempt", self.sampling, think=self.think)] * count
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return leader(tree)
+
+
+@dataclass(frozen=True)
+class Revise:
+    """Sequential revision: every attempt sees the one before it and what its tests said (Snell et al., 2408.03314,
+    section 6). An untrained small core mostly repeats itself here: see `docs/search.md` before choosing it."""
+
+    n: int = 8
+    sampling: Sampling = Sampling(temperature=0.4)
+    think: bool = False
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        if tree.in_flight or tree.opened_count >= self.n or not free:
+            return []
+        if not tree.opened_count:
+            return [Expand(tree.root, "attempt", Sampling(max_tokens=self.sampling.max_tokens), think=self.think)]
+        return [Expand(tree.nodes[-1].id, "revise", self.sampling)]
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return leader(tree)

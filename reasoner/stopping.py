@@ -1,0 +1,39 @@
+"""When to stop: pure functions of a tree and a ledger. The first policy that has a reason ends the search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reasoner.ledger import Ledger
+from reasoner.protocols import StopPolicy
+from reasoner.tree import Tree
+from reasoner.types import Stop
+
+SOLVED = "all visible tests pass"
+
+
+@dataclass(frozen=True)
+class Solved:
+    """All visible tests pass. Its confidence is that of the tests themselves, so none is claimed."""
+
+    source: str = "visible"
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        best = tree.best(self.source)
+        return Stop(SOLVED) if best is not None and tree[best].score(self.source) == 1.0 else None
+
+
+@dataclass(frozen=True)
+class BudgetSpent:
+    """A dimension of the budget is used up; the search is suspended and can go on with more."""
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        dimension = ledger.exhausted
+        return Stop(f"budget spent: {dimension}") if dimension else None
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    policies: Sequence[StopPolicy]
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        return next((stop for p in self.policies if (stop := p.decide(tree, ledger))), None)
