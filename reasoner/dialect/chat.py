@@ -46,7 +46,7 @@ def chat(tokenizer: Tokenizer) -> Chat:
     try:
         between = _cut(_render(template, tokenizer, (_SYSTEM, _USER, _ASSISTANT, _AGAIN)), _HOLES)
         has_system = True
-    except (jinja2.TemplateError, ModelError):
+    except ModelError:
         between = ["", *_cut(_render(template, tokenizer, (_USER, _ASSISTANT, _AGAIN)), _HOLES[1:])]
         has_system = False
     start, user, assistant, again, _ = between
@@ -104,7 +104,7 @@ def _render(template: jinja2.Template, tokenizer: Tokenizer, holes: Sequence[str
         return template.render(
             messages=messages, add_generation_prompt=True, bos_token=tokenizer.bos, eos_token="", tools=None
         )
-    except (TypeError, ValueError, jinja2.exceptions.SecurityError) as error:
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
         raise ModelError(f"the model's chat template fails on a plain conversation ({error})") from error
 
 
