@@ -37,19 +37,19 @@ def config(gguf: Gguf, dtype: Dtype) -> dict[str, Any]:
         ModelError: an architecture or a feature of one that is not supported, or a value is missing.
     """
     kind = _kind(gguf)
-    heads = gguf.get(f"{kind}.attention.head_count")
+    heads = gguf.get(f"{kind}.attention.head_count", int)
     return {
         "architectures": [_CLASSES[kind]],
         "model_type": kind,
         "vocab_size": _embedding(gguf).shape[0],
-        "hidden_size": gguf.get(f"{kind}.embedding_length"),
-        "intermediate_size": gguf.get(f"{kind}.feed_forward_length"),
-        "num_hidden_layers": gguf.get(f"{kind}.block_count"),
+        "hidden_size": gguf.get(f"{kind}.embedding_length", int),
+        "intermediate_size": gguf.get(f"{kind}.feed_forward_length", int),
+        "num_hidden_layers": gguf.get(f"{kind}.block_count", int),
         "num_attention_heads": heads,
         "num_key_value_heads": gguf.metadata.get(f"{kind}.attention.head_count_kv", heads),
-        "max_position_embeddings": gguf.get(f"{kind}.context_length"),
+        "max_position_embeddings": gguf.get(f"{kind}.context_length", int),
         "rope_theta": gguf.metadata.get(f"{kind}.rope.freq_base", 10000.0),
-        "rms_norm_eps": _shortest(gguf.get(f"{kind}.attention.layer_norm_rms_epsilon")),
+        "rms_norm_eps": _shortest(gguf.get(f"{kind}.attention.layer_norm_rms_epsilon", float)),
         "hidden_act": "silu",
         "attention_dropout": 0.0,
         "initializer_range": 0.02,
@@ -70,16 +70,16 @@ def copies(gguf: Gguf) -> list[Copy]:
     kind = _kind(gguf)
     names = _LAYER | (_BIASES if kind == "qwen2" else {})
     found = [Copy("model.embed_tokens.weight", _embedding(gguf))]
-    for layer in range(gguf.get(f"{kind}.block_count")):
+    for layer in range(gguf.get(f"{kind}.block_count", int)):
         for stored, original in names.items():
             tensor = _tensor(gguf, f"blk.{layer}.{stored}")
-            found.append(Copy(f"model.layers.{layer}.{original}", tensor, _permuted_heads(gguf, stored)))
+            found.append(Copy(f"model.layers.{layer}.{original}", tensor, _permuted_heads(gguf, stored, tensor)))
     found.append(Copy("model.norm.weight", _tensor(gguf, "output_norm.weight")))
     if not tied(gguf):
         found.append(Copy("lm_head.weight", _tensor(gguf, "output.weight")))
     unused = set(gguf.tensors) - {copy.tensor.name for copy in found} - {"token_embd.weight", "output.weight"}
     if unused:
-        raise ModelError(f"{gguf.path.name} holds {min(unused)}, which has no place in a {kind} model: it needs another")
+        raise ModelError(f"{gguf.path.name} holds {min(unused)}, which no {kind} model has: take another file")
     return found
 
 
@@ -87,6 +87,8 @@ def tied(gguf: Gguf) -> bool:
     """Whether embedding and output are one matrix: the file has one only, or both and they differ by rounding alone."""
     output = gguf.tensors.get("output.weight")
     embedding = _tensor(gguf, "token_embd.weight")
+    if len(embedding.shape) != 2:
+        raise ModelError(f"{gguf.path} has an embedding of shape {embedding.shape}, not a matrix: fetch another file")
     if output is None:
         return True
     if output.shape != embedding.shape:
@@ -108,7 +110,7 @@ def _bits(tensor: Stored) -> float:
 
 
 def _kind(gguf: Gguf) -> str:
-    kind = gguf.get("general.architecture")
+    kind = gguf.get("general.architecture", str)
     if kind not in _CLASSES:
         raise ModelError(
             f"{gguf.path.name} is of architecture {kind!r}, which cannot be converted: take one of "
@@ -116,8 +118,8 @@ def _kind(gguf: Gguf) -> str:
         )
     scaled = gguf.metadata.get(f"{kind}.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in gguf.tensors
     if scaled:
-        raise ModelError(f"{gguf.path.name} scales its positions, which cannot be converted: take its directory instead")
-    return str(kind)
+        raise ModelError(f"{gguf.path.name} scales its positions, which cannot be converted: take its HF directory")
+    return kind
 
 
 def _tensor(gguf: Gguf, name: str) -> Stored:
@@ -126,12 +128,14 @@ def _tensor(gguf: Gguf, name: str) -> Stored:
     return gguf.tensors[name]
 
 
-def _permuted_heads(gguf: Gguf, stored: str) -> int:
+def _permuted_heads(gguf: Gguf, stored: str, tensor: Stored) -> int:
     if _kind(gguf) != "llama" or stored not in ("attn_q.weight", "attn_k.weight"):
         return 0
-    heads: int = gguf.get("llama.attention.head_count")
-    shared: int = gguf.metadata.get("llama.attention.head_count_kv", heads)
-    return heads if stored == "attn_q.weight" else shared
+    all_heads = gguf.get("llama.attention.head_count", int)
+    heads = gguf.metadata.get("llama.attention.head_count_kv", all_heads) if stored == "attn_k.weight" else all_heads
+    if not isinstance(heads, int) or heads < 1 or tensor.shape[0] % (2 * heads):
+        raise ModelError(f"{gguf.path} has {tensor.shape[0]} rows for {heads} heads in {tensor.name}: fetch it again")
+    return heads
 
 
 def _shortest(value: float) -> float:

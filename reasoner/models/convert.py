@@ -1,4 +1,4 @@
-"""A GGUF file becomes a complete Hugging Face model directory: config, tokenizer, template, weights, and their origin."""
+"""A GGUF file becomes a complete Hugging Face model directory: config, tokenizer, template, weights, note of origin."""
 
 import hashlib
 import json
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.models import architecture, vocabulary, weights
+from reasoner.models.directory import ORIGIN
 from reasoner.models.gguf import read
 from reasoner.models.progress import Progress
 from reasoner.models.weights import Dtype
 
 VERSION = 1
 """Raised whenever the same file would come out different."""
-ORIGIN = "reasoner.json"
 
 
 def convert(gguf: Path, into: Path, sha256: str, progress: Progress, dtype: Dtype = "bfloat16") -> None:

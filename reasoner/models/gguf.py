@@ -9,10 +9,11 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from reasoner.errors import ModelError
 
+T = TypeVar("T")
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
 _NAME_LIMIT, _DIMENSIONS = 1024, 4
@@ -37,15 +38,16 @@ class Gguf:
     metadata: Mapping[str, Any]
     tensors: Mapping[str, Stored]
 
-    def get(self, key: str) -> Any:
-        """A metadata value that must be there.
+    def get(self, key: str, kind: type[T]) -> T:
+        """A metadata value that must be there, and be of that kind.
 
         Raises:
             ModelError: it is not.
         """
-        if key not in self.metadata:
-            raise ModelError(f"{self.path} has no metadata {key}, so it cannot be converted: fetch another GGUF file")
-        return self.metadata[key]
+        value = self.metadata.get(key)
+        if not isinstance(value, kind):
+            raise ModelError(f"{self.path} gives no usable {key}, so it cannot be converted: fetch another GGUF file")
+        return value
 
 
 def read(path: Path) -> Gguf:

@@ -80,14 +80,22 @@ def write(gguf: Gguf, into: Path) -> None:
 
 def ends(gguf: Gguf) -> list[int]:
     """Ids after which a turn is over: the file's own first, then whatever else is known by name to end one."""
-    tokens, types = gguf.get("tokenizer.ggml.tokens"), gguf.get("tokenizer.ggml.token_type")
+    tokens, types = _tokens(gguf)
     controls = {tokens[i]: i for i, kind in enumerate(types) if kind == _CONTROL}
     named = [controls[name] for name in _ENDS if name in controls]
-    return list(dict.fromkeys([gguf.get("tokenizer.ggml.eos_token_id"), *named]))
+    return list(dict.fromkeys([gguf.get("tokenizer.ggml.eos_token_id", int), *named]))
+
+
+def _tokens(gguf: Gguf) -> tuple[list[str], list[int]]:
+    """Each row's text and kind."""
+    tokens, types = gguf.get("tokenizer.ggml.tokens", list), gguf.get("tokenizer.ggml.token_type", list)
+    if len(tokens) != len(types) or not all(isinstance(token, str) for token in tokens):
+        raise ModelError(f"{gguf.path} gives {len(tokens)} tokens and {len(types)} token types: fetch it again")
+    return tokens, types
 
 
 def _family(gguf: Gguf) -> Family:
-    model, cut = gguf.get("tokenizer.ggml.model"), gguf.get("tokenizer.ggml.pre")
+    model, cut = gguf.get("tokenizer.ggml.model", str), gguf.get("tokenizer.ggml.pre", str)
     if model != "gpt2" or cut not in _FAMILIES:
         raise ModelError(
             f"{gguf.path.name} has a tokenizer of the kind {model}/{cut}, whose rules are not known here: "
@@ -97,9 +105,7 @@ def _family(gguf: Gguf) -> Family:
 
 
 def _tokenizer(gguf: Gguf, family: Family) -> Json:
-    tokens, types = gguf.get("tokenizer.ggml.tokens"), gguf.get("tokenizer.ggml.token_type")
-    if len(tokens) != len(types):
-        raise ModelError(f"{gguf.path} gives {len(tokens)} tokens and {len(types)} token types: fetch it again")
+    tokens, types = _tokens(gguf)
     last = max((i for i, kind in enumerate(types) if kind == _ORDINARY), default=-1)
     return {
         "version": "1.0",
@@ -121,7 +127,7 @@ def _tokenizer(gguf: Gguf, family: Family) -> Json:
             "ignore_merges": False,
             # Added tokens below the last ordinary one keep their place in the list; spare rows are no token at all.
             "vocab": {token: i for i, token in enumerate(tokens[: last + 1])},
-            "merges": gguf.get("tokenizer.ggml.merges"),
+            "merges": gguf.get("tokenizer.ggml.merges", list),
         },
     }
 
@@ -136,7 +142,7 @@ def _added(tokens: list[str], types: list[int], family: Family) -> list[Json]:
 
 
 def _config(gguf: Gguf, family: Family) -> Json:
-    tokens = gguf.get("tokenizer.ggml.tokens")
+    tokens, _ = _tokens(gguf)
 
     def named(key: str) -> str | None:
         number = gguf.metadata.get(f"tokenizer.ggml.{key}_token_id")
@@ -146,7 +152,7 @@ def _config(gguf: Gguf, family: Family) -> Json:
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
-        "model_max_length": gguf.get(f"{gguf.get('general.architecture')}.context_length"),
+        "model_max_length": gguf.get(f"{gguf.get('general.architecture', str)}.context_length", int),
         "bos_token": named("bos") if family.bos else None,
         "eos_token": named("eos"),
         "pad_token": named("padding"),

@@ -75,6 +75,7 @@ def write(gguf: Gguf, copies: Sequence[Copy], path: Path, dtype: Dtype, progress
     with gguf.path.open("rb") as source, path.open("wb") as target:
         target.write(header)
         target.flush()
+        os.posix_fallocate(target.fileno(), 0, len(header) + sum(math.prod(c.tensor.shape) for c in copies) * width)
         jobs = [
             _Job(source.fileno(), target.fileno(), copy, form(gguf, copy.tensor), start, width)
             for copy, start in zip(copies, starts, strict=True)
