@@ -1,0 +1,181 @@
+"""The whole loop on the scripted core and the scripted sandbox: no model, no process, virtual time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from reasoner import trace
+from reasoner.cores.scripted import Reply, ScriptedCore
+from reasoner.errors import CoreError
+from reasoner.ledger import Budget
+from reasoner.protocols import Strategy
+from reasoner.runtime import EXHAUSTED, Reasoner
+from reasoner.sandboxes.scripted import ScriptedSandbox
+from reasoner.search import BestOfN, Revise, Single
+from reasoner.stopping import SOLVED
+from reasoner.trace import Added, Began, Dropped, Event, Finished
+from reasoner.types import Files, Json, Report, Suite, Task, TestResult, ToolResult
+
+TASK = Task(
+    "double",
+    "Double a number.",
+    files={"solution.py": b"def double(x):\n    pass\n"},
+    editable=("solution.py",),
+    visible=Suite("asserts", asserts=("assert double(2) == 4", "assert double(0) == 0")),
+    hidden=Suite("asserts", asserts=("assert double(-1) == -2  # hidden",)),
+)
+RIGHT = "def double(x):\n    return 2 * x\n```"
+WRONG = "def double(x):\n    return x * x\n```"
+WORSE = "def double(x):\n    return 7\n```"
+
+
+def judge(files: Files) -> list[dict[str, str]]:
+    code = files["solution.py"]
+    passed = 2 if b"2 * x" in code else 1 if b"x * x" in code else 0
+    return [
+        {"name": f"assert {i}", "outcome": "passed" if i < passed else "failed", "message": "" if i < passed else "no"}
+        for i in range(2)
+    ]
+
+
+def tests_say(name: str, arguments: Json, files: Files) -> ToolResult:
+    assert name == "run_tests" and "hidden" not in str(arguments)
+    return ToolResult(value={"tests": judge(files), "error": "", "trust": "weak"}, cpu_s=0.5)
+
+
+def grade(candidate: Files, suite: Suite) -> Report:
+    return Report(tuple(TestResult(row["name"], row["outcome"]) for row in judge(candidate)))  # type: ignore[arg-type]
+
+
+def reasoner(core: ScriptedCore, strategy: Strategy, **options: object) -> Reasoner:
+    sandbox = ScriptedSandbox(tests_say, grade)
+    return Reasoner(core, sandbox, strategy, clock=core.clock, **options)  # type: ignore[arg-type]
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+async def test_a_solution_that_passes_ends_the_search_and_is_graded_again() -> None:
+    events: list[Event] = []
+    core = ScriptedCore([Reply(RIGHT)])
+    result = await reasoner(core, Single()).solve(TASK, events.append)
+    assert (result.status, result.stop.reason) == ("solved", SOLVED)
+    assert result.files == {"solution.py": b"def double(x):\n    return 2 * x\n"}
+    assert result.report is not None and result.report.solved
+    assert result.spent["decoded"] == len(RIGHT) and result.spent["tool_calls"] == 1
+    assert [k for k in kinds(events) if k not in ("Entered", "Wrote")] == [
+        "Began", "Added", "Opened", "Added", "Stopped", "Finished",
+    ]  # fmt: skip
+
+
+async def test_hidden_tests_grade_and_never_enter_the_world_or_the_trace() -> None:
+    events: list[Event] = []
+    result = await reasoner(ScriptedCore([Reply(RIGHT)]), Single()).solve(TASK, events.append)
+    assert result.hidden is not None and result.hidden.solved
+    assert isinstance(events[0], Began) and events[0].task.hidden is None
+
+
+async def test_a_failed_attempt_is_forgotten_by_the_next() -> None:
+    core = ScriptedCore([Reply(WRONG), Reply(RIGHT)])
+    result = await reasoner(core, BestOfN(n=2), width=1).solve(TASK)
+    assert result.status == "solved"
+    assert core.asked[0].text == core.asked[1].text
+    assert core.asked[0].sampling.seed != core.asked[1].sampling.seed
+
+
+async def test_a_revision_reads_the_attempt_and_what_its_tests_said() -> None:
+    core = ScriptedCore([Reply(WRONG), Reply(RIGHT)])
+    result = await reasoner(core, Revise(n=2)).solve(TASK)
+    assert result.status == "solved"
+    assert core.asked[1].text.startswith(core.asked[0].text + WRONG)
+    assert "1 of 2 passed" in core.asked[1].text
+
+
+async def test_a_branch_prefills_nothing_that_was_seen() -> None:
+    events: list[Event] = []
+    core = ScriptedCore([Reply(WRONG), Reply(WORSE), Reply(RIGHT)])
+    await reasoner(core, BestOfN(n=3), width=1).solve(TASK, events.append)
+    costs = [e.node.cost for e in events if isinstance(e, Added) and e.head is not None]
+    assert costs[0].prefilled > 0 and [c.prefilled for c in costs[1:]] == [0, 0]
+
+
+async def test_the_best_attempt_answers_when_nothing_passes() -> None:
+    core = ScriptedCore([Reply(WORSE), Reply(WRONG), Reply(WORSE)])
+    result = await reasoner(core, BestOfN(n=3)).solve(TASK)
+    assert (result.status, result.stop.reason) == ("unsolved", EXHAUSTED)
+    assert b"x * x" in result.files["solution.py"] and result.report is not None and result.report.passed == 1
+
+
+async def test_a_pass_cancels_what_is_in_flight_and_charges_it() -> None:
+    events: list[Event] = []
+    core = ScriptedCore([Reply(WRONG * 50, seconds=100), Reply(RIGHT, seconds=50)])
+    result = await reasoner(core, BestOfN(n=2)).solve(TASK, events.append)
+    assert result.status == "solved"
+    (dropped,) = [e for e in events if isinstance(e, Dropped)]
+    assert dropped.cost.decoded > 0
+    assert result.spent["decoded"] == len(RIGHT) + dropped.cost.decoded
+
+
+async def test_a_spent_budget_suspends_and_keeps_the_best() -> None:
+    core = ScriptedCore(lambda text, sampling: Reply(WRONG))
+    result = await reasoner(core, BestOfN(n=1000), width=1, budget=Budget(tool_calls=3)).solve(TASK)
+    assert result.status == "suspended" and result.stop.reason == "budget spent: tool_calls"
+    assert result.spent["tool_calls"] == 3 and b"x * x" in result.files["solution.py"]
+
+
+async def test_an_answer_without_code_is_data_and_not_a_crash() -> None:
+    core = ScriptedCore([Reply("```"), Reply(RIGHT)])
+    events: list[Event] = []
+    result = await reasoner(core, BestOfN(n=2), width=1).solve(TASK, events.append)
+    assert result.status == "solved"
+    nodes = [e.node for e in events if isinstance(e, Added)]
+    assert nodes[1].step("malformed") is not None and nodes[1].score("visible") == 0.0
+
+
+async def test_thinking_comes_before_the_code() -> None:
+    core = ScriptedCore([Reply("Twice the number.\n```"), Reply(RIGHT)])
+    result = await reasoner(core, Single(think=True)).solve(TASK)
+    assert result.status == "solved"
+    assert core.asked[1].text.startswith(core.asked[0].text + "Twice the number.")
+
+
+async def test_a_task_without_tests_is_answered_and_not_called_solved() -> None:
+    task = Task("t", "Double.", files=TASK.files, editable=TASK.editable)
+    result = await reasoner(ScriptedCore([Reply(RIGHT)]), Single()).solve(task)
+    assert result.status == "unsolved" and result.report is None and b"2 * x" in result.files["solution.py"]
+
+
+async def test_a_core_that_fails_is_our_failure_and_the_trace_stays_readable(tmp_path: Path) -> None:
+    core = ScriptedCore([Reply(WRONG), Reply(fails="the server went away: start it again")])
+    recorder = trace.Recorder(tmp_path / "t.jsonl", core.clock)
+    with pytest.raises(CoreError, match="went away"):
+        await reasoner(core, BestOfN(n=2), width=1).solve(TASK, recorder)
+    recorder.close()
+    kept = trace.read(tmp_path / "t.jsonl")
+    assert len(kept.tree()) == 2 and not kept.tree().in_flight
+
+
+async def test_one_seed_gives_one_trace_byte_for_byte(tmp_path: Path) -> None:
+    def reply(text: str, sampling: object) -> Reply:
+        seed: int = sampling.seed  # type: ignore[attr-defined]
+        return Reply([WRONG, WORSE, RIGHT][seed % 3 if seed % 7 else 2], seconds=1 + seed % 5)
+
+    for name in ("a", "b"):
+        core = ScriptedCore(reply)
+        recorder = trace.Recorder(tmp_path / name, core.clock)
+        await reasoner(core, BestOfN(n=40), width=6, seed=5).solve(TASK, recorder)
+        recorder.close()
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+async def test_a_trace_rebuilds_the_tree(tmp_path: Path) -> None:
+    core = ScriptedCore([Reply(WRONG), Reply(WORSE), Reply(RIGHT)])
+    events: list[Event] = []
+    recorder = trace.Recorder(tmp_path / "t.jsonl", core.clock)
+    await reasoner(core, Revise(n=3)).solve(TASK, recorder, events.append)
+    recorder.close()
+    rebuilt = trace.read(tmp_path / "t.jsonl")
+    assert rebuilt.tree().nodes == [e.node for e in events if isinstance(e, Added)]
+    assert isinstance(rebuilt.events[-1], Finished) and not rebuilt.cut
