@@ -17,7 +17,6 @@ _MARGIN_S = 1.0
 """What the program needs to end by itself before the world's own deadline kills it and its results with it."""
 _TESTS_MAX = 10_000
 _TEXT_MAX = 2_000
-_OUTCOMES = frozenset(get_args(Outcome))
 
 _ERRORS = {
     "timeout": "the tests did not end in time",
@@ -74,7 +73,8 @@ def _tests(rows: object) -> tuple[TestResult, ...] | None:
 def _test(row: object) -> TestResult | None:
     if not isinstance(row, dict):
         return None
-    name, outcome, message = row.get("name"), row.get("outcome"), row.get("message", "")
-    if not isinstance(name, str) or not isinstance(message, str) or outcome not in _OUTCOMES:
+    name, message = row.get("name"), row.get("message", "")
+    outcome = next((known for known in get_args(Outcome) if known == row.get("outcome")), None)
+    if not isinstance(name, str) or not isinstance(message, str) or outcome is None:
         return None
     return TestResult(name[:_TEXT_MAX], outcome, message[:_TEXT_MAX])

@@ -1,0 +1,106 @@
+"""Runs assert statements against a candidate in another process and tells each test's start and end."""
+
+import ast
+import operator
+
+from _describing import cut, describe, outcome_of
+from _peer import TESTS, Gone
+
+NAME, VALUE = 160, 100
+"""Characters that a test's name, and a value in its message, may have."""
+RELATIONS = {
+    ast.Eq: ("", operator.eq),
+    ast.NotEq: ("something other than ", operator.ne),
+    ast.Lt: ("< ", operator.lt),
+    ast.LtE: ("<= ", operator.le),
+    ast.Gt: ("> ", operator.gt),
+    ast.GtE: (">= ", operator.ge),
+    ast.Is: ("", operator.is_),
+    ast.IsNot: ("something other than ", operator.is_not),
+    ast.In: ("one of ", lambda left, right: left in right),
+    ast.NotIn: ("none of ", lambda left, right: left not in right),
+}
+WORDS = {kind.__name__: relation for kind, relation in RELATIONS.items()}
+
+
+def run(suite, done, tell, peer):
+    """Run all tests but those in `done`, until the candidate is gone."""
+    match peer.receive():
+        case ["failed", str(message)]:
+            tell("error", f"{suite.module} could not be imported\n{message}")
+            return
+        case ["names", dict(names)]:
+            peer.trusting = True
+            namespace = {name: peer.decode(value) for name, value in names.items()}
+            peer.trusting = False
+    namespace |= {"__name__": TESTS, "__claim__": claim}
+    try:
+        execute(suite.setup, namespace)
+    except BaseException as error:  # noqa: BLE001 - the setup calls the candidate
+        tell("error", f"the setup of the tests failed\n{describe(error, {})}")
+        return
+    tests = named(suite.asserts)
+    tell("collected", list(tests))
+    for name, text in tests.items():
+        if name not in done:
+            tell("start", name)
+            error = attempt(text, namespace)
+            tell("end", name, *((outcome_of(error), describe(error, {})) if error else ("passed", "")))
+            if isinstance(error, Gone):
+                return
+
+
+def named(asserts):
+    """A name for each statement: its own text, with a number where it would be said twice."""
+    tests = {}
+    for text in asserts:
+        name = cut(" ".join(text.removeprefix("assert ").split()), NAME)
+        tests[name if name not in tests else f"{name} #{len(tests) + 1}"] = text
+    return tests
+
+
+def attempt(text, namespace):
+    try:
+        execute(text, namespace)
+    except BaseException as error:  # noqa: BLE001 - whatever a test raises is its outcome
+        return error
+    return None
+
+
+def execute(text, namespace):
+    tree = ast.fix_missing_locations(Claims().visit(ast.parse(text, "<tests>")))
+    exec(compile(tree, "<tests>", "exec"), namespace)
+
+
+class Claims(ast.NodeTransformer):
+    """Turns `assert left == right` into a claim that can say what the left side came to."""
+
+    def visit_Assert(self, node):
+        match node.test:
+            case ast.Compare(left=left, ops=[relation], comparators=[right]):
+                if isinstance(relation, ast.Eq) and isinstance(right, ast.Call) and not isinstance(left, ast.Call):
+                    left, right = right, left
+                claimed = (type(relation).__name__, left, right)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                claimed = ("Not", operand, ast.Constant(None))
+            case truth:
+                claimed = ("", truth, ast.Constant(None))
+        kind, left, right = claimed
+        verb = "returned" if isinstance(left, ast.Call) else "is"
+        said = ast.Constant(f"{cut(ast.unparse(left), NAME)} {verb}")
+        call = ast.Call(ast.Name("__claim__", ast.Load()), [said, ast.Constant(kind), left, right], [])
+        return ast.copy_location(ast.Expr(call), node)
+
+
+def claim(said, kind, left, right):
+    """Raise `AssertionError` where `left` does not stand in the relation `kind` to `right`."""
+    if kind in WORDS:
+        words, holds = WORDS[kind]
+        if not holds(left, right):
+            raise AssertionError(f"{said} {shown(left)}, expected {words}{shown(right)}")
+    elif bool(left) is (kind == "Not"):
+        raise AssertionError(f"{said} {shown(left)}, expected {'a false' if kind == 'Not' else 'a true'} value")
+
+
+def shown(value):
+    return cut(repr(value), VALUE)

@@ -1,0 +1,71 @@
+"""Runs a pytest suite in this process and tells each test's start and end."""
+
+import sys
+
+import pytest
+from _alarm import alarm
+from _describing import MESSAGE, ROOT, cut, describe, outcome_of
+
+FLAGS = ("-s", "--tb=native", "--continue-on-collection-errors", "-oaddopts=", "-pno:cacheprovider")
+"""The project's own extra options are dropped: they may ask for plugins that are not here."""
+
+
+def run(suite, done, tell, _peer):
+    """Run all tests but those in `done`."""
+    sys.path.insert(0, ROOT)
+    plugin = Plugin(suite, done, tell)
+    targets = suite.targets or sorted(path for path in suite.files if path.endswith(".py"))
+    status = pytest.main([*FLAGS, f"--rootdir={ROOT}", *targets], plugins=[plugin])
+    alarm(0)
+    problems = [f"{node} could not be collected\n{why}" for node, why in plugin.problems.items()]
+    if status == pytest.ExitCode.USAGE_ERROR and not problems:
+        problems = [f"pytest cannot use the arguments {' '.join(targets)}"]
+    if not plugin.names:
+        tell("error", problems[0] if problems else "no tests were found")
+        return
+    for node, problem in zip(plugin.problems, problems, strict=True):
+        tell("end", node, "error", problem)
+
+
+class Plugin:
+    """Tells what pytest's hooks say. `problems`: node id -> why it could not be collected."""
+
+    def __init__(self, suite, done, tell):
+        self.suite, self.done, self.tell = suite, done, tell
+        self.names, self.problems = [], {}
+        self.said = self.raised = None
+
+    def pytest_exception_interact(self, node, call, report):
+        alarm(0)
+        error = call.excinfo.value
+        if isinstance(report, pytest.CollectReport):
+            self.problems[node.nodeid] = describe(error.__cause__ or error, self.suite.files)
+        else:
+            outcome = outcome_of(error) if report.when == "call" else "error"
+            self.raised = self.raised or (outcome, describe(error, self.suite.files))
+
+    def pytest_internalerror(self, excinfo):
+        self.problems["the suite"] = describe(excinfo.value, self.suite.files)
+
+    pytest_keyboard_interrupt = pytest_internalerror
+
+    def pytest_collection_finish(self, session):
+        self.names = [item.nodeid for item in session.items]
+        self.tell("collected", self.names)
+        session.items[:] = [item for item in session.items if item.nodeid not in self.done]
+
+    def pytest_runtest_logstart(self, nodeid):
+        self.said = self.raised = None
+        self.tell("start", nodeid)
+        alarm(self.suite.test_s)
+
+    def pytest_runtest_logreport(self, report):
+        if report.skipped and not self.said:
+            self.said = ("skipped", str(getattr(report, "wasxfail", None) or report.longrepr[-1]))
+        elif report.failed and not self.said:
+            self.said = ("failed", cut(str(report.longrepr), MESSAGE))
+
+    def pytest_runtest_logfinish(self, nodeid):
+        alarm(0)
+        self.tell("end", nodeid, *(self.raised or self.said or ("passed", "")))
+        alarm(self.suite.test_s)
