@@ -1,0 +1,136 @@
+"""The local core: asyncio in front of the engine's thread. Torch and weights are loaded when a core is made."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from reasoner.dialect.tokenizer import HubTokenizer, Tokenizer
+from reasoner.errors import CoreError
+from reasoner.types import Completion, CoreInfo, Piece, Sampling
+
+if TYPE_CHECKING:
+    from reasoner.cores.local.rows import Event, Kind
+
+Dtype = Literal["bfloat16", "float32"]
+Device = Literal["cpu", "cuda", "auto"]
+_NONE = Sampling()
+
+
+class LocalCore:
+    """A model in a Hugging Face directory, computed in this process. Satisfies `reasoner.protocols.Core`.
+
+    Everything in flight is one batch, and every prefix that was ever read or written is kept as keys and values until
+    `kv_bytes` are used up: going on from an earlier prefix computes only tokens that were never seen.
+
+    Args:
+        kv_bytes: budget of the keys and values of all prefixes together.
+        max_rows: completions computed side by side; more wait their turn.
+        threads: CPU threads of the engine; None leaves it to torch.
+
+    Raises:
+        ModelError: the directory cannot be read.
+        CoreError: the device is missing, or `kv_bytes` holds no token.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        dtype: Dtype = "bfloat16",
+        device: Device = "auto",
+        kv_bytes: int = 512 * 2**20,
+        max_rows: int = 64,
+        threads: int | None = None,
+    ) -> None:
+        from reasoner.cores.local.checkpoint import fingerprint
+        from reasoner.cores.local.engine import Engine
+        from reasoner.cores.local.loading import load_network
+
+        self._directory = directory
+        self._tokenizer = HubTokenizer(directory)
+        network = load_network(directory, self._tokenizer.vocabulary, dtype, device)
+        self.info = CoreInfo(
+            name=directory.name,
+            digest=fingerprint(directory),
+            context=network.context,
+            dtype=dtype,
+            token_ids=True,
+            can_score=True,
+            can_value=network.keeps_hidden,
+        )
+        self._engine = Engine(network, self._tokenizer, kv_bytes=kv_bytes, max_rows=max_rows, threads=threads)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._tokenizer
+
+    async def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
+        """See `Core.stream`."""
+        async for event in self._events("stream", prefix, sampling=sampling):
+            assert isinstance(event, Piece)
+            yield event
+            if event.done:
+                return
+
+    async def complete(self, prefix: Sequence[int], sampling: Sampling) -> Completion:
+        """See `Core.complete`."""
+        event = await self._only("complete", prefix, sampling=sampling)
+        assert isinstance(event, Completion)
+        return event
+
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+        """See `Core.score`."""
+        if not continuation:
+            return []
+        event = await self._only("score", prefix, continuation=continuation)
+        assert isinstance(event, list)
+        return event
+
+    async def value(self, prefix: Sequence[int], head: str) -> float:
+        """See `Core.value`. A head is `heads/<name>.safetensors` in the model's directory: `weight` (hidden,) and,
+        where it has one, `bias` (1,)."""
+        from reasoner.cores.local.heads import load_head
+
+        judge = load_head(self._directory, head)
+        event = await self._only("hidden", prefix)
+        return judge(event)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._engine.close)
+
+    async def _only(
+        self, kind: "Kind", prefix: Sequence[int], *, sampling: Sampling = _NONE, continuation: Sequence[int] = ()
+    ) -> "Event":
+        events = self._events(kind, prefix, sampling=sampling, continuation=continuation)
+        try:
+            return await anext(events)
+        finally:
+            await events.aclose()
+
+    async def _events(
+        self, kind: "Kind", prefix: Sequence[int], *, sampling: Sampling = _NONE, continuation: Sequence[int] = ()
+    ) -> AsyncGenerator["Event"]:
+        """What the engine says about one job; leaving early cancels it."""
+        from reasoner.cores.local.rows import Job
+
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        send = _sender(asyncio.get_running_loop(), events)
+        job = Job(kind, tuple(prefix), send, sampling, tuple(continuation))
+        self._engine.submit(job)
+        try:
+            while True:
+                event = await events.get()
+                if isinstance(event, CoreError):
+                    raise event
+                yield event
+        finally:
+            job.cancelled = True
+
+
+def _sender(loop: asyncio.AbstractEventLoop, events: "asyncio.Queue[Event]") -> "Callable[[Event], None]":
+    def send(event: "Event") -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+    return send

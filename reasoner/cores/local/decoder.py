@@ -1,0 +1,220 @@
+"""Our own forward pass for models shaped like Llama, Qwen2 and Qwen3.
+
+Keys and values of every layer live in one preallocated pool, indexed by slot; who owns a slot is none of its business.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from reasoner.cores.local.attention import attend
+from reasoner.cores.local.checkpoint import Checkpoint
+from reasoner.cores.local.linear import Linear
+from reasoner.cores.local.plan import Batch
+
+_ARCHITECTURES = {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What `config.json` says of a model. Sizes in elements, `context` in positions."""
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    inner: int
+    vocabulary: int
+    context: int
+    epsilon: float
+    theta: float
+    scaling: dict[str, Any]
+    head_norms: bool
+    tied: bool
+
+
+def shape_of(config: dict[str, Any]) -> Shape | None:
+    """The shape, None where the model needs something that this forward pass does not do."""
+    rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    plain = (
+        (config.get("architectures") or [""])[0] in _ARCHITECTURES
+        and config.get("hidden_act", "silu") == "silu"
+        and kind in ("default", "llama3", "linear")
+        and rope.get("partial_rotary_factor", 1.0) == 1.0
+        and not _slides(config)
+        and not config.get("mlp_bias")
+        and not config.get("quantization_config")
+    )
+    if not plain:
+        return None
+    heads = config["num_attention_heads"]
+    return Shape(
+        layers=config["num_hidden_layers"],
+        hidden=config["hidden_size"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_size=config.get("head_dim") or config["hidden_size"] // heads,
+        inner=config["intermediate_size"],
+        vocabulary=config["vocab_size"],
+        context=config["max_position_embeddings"],
+        epsilon=config["rms_norm_eps"],
+        theta=rope.get("rope_theta") or config.get("rope_theta") or 10000.0,
+        scaling={**rope, "rope_type": kind},
+        head_norms=config["architectures"][0] == "Qwen3ForCausalLM",
+        tied=bool(config.get("tie_word_embeddings")),
+    )
+
+
+def _slides(config: dict[str, Any]) -> bool:
+    """Whether some layer sees only a window. Mistral's window is on whenever it is named, Qwen's by a switch."""
+    if "sliding_attention" in (config.get("layer_types") or ()):
+        return True
+    return bool(config.get("sliding_window")) and bool(config.get("use_sliding_window", "layer_types" not in config))
+
+
+class _Layer:
+    def __init__(self, index: int, shape: Shape, tensors: "_Tensors") -> None:
+        at = f"model.layers.{index}."
+        heads = [f"{at}self_attn.{p}_proj" for p in "qkv"]
+        self.attention_norm = tensors(f"{at}input_layernorm.weight")
+        self.mlp_norm = tensors(f"{at}post_attention_layernorm.weight")
+        self.qkv = tensors.linear(*heads)
+        self.out = tensors.linear(f"{at}self_attn.o_proj")
+        self.gate_up = tensors.linear(f"{at}mlp.gate_proj", f"{at}mlp.up_proj")
+        self.down = tensors.linear(f"{at}mlp.down_proj")
+        self.query_norm = tensors(f"{at}self_attn.q_norm.weight") if shape.head_norms else None
+        self.key_norm = tensors(f"{at}self_attn.k_norm.weight") if shape.head_norms else None
+
+
+class _Tensors:
+    """Weights by name, in the dtype and on the device that they are computed in."""
+
+    def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device) -> None:
+        self._checkpoint = checkpoint
+        self._dtype = dtype
+        self._device = device
+
+    def __call__(self, *names: str) -> torch.Tensor:
+        found = [self._checkpoint[name] for name in names]
+        return (torch.cat(found) if len(found) > 1 else found[0]).to(self._device, self._dtype)
+
+    def linear(self, *names: str) -> Linear:
+        """Matrices that read the same input, stacked into one."""
+        biased = f"{names[0]}.bias" in self._checkpoint
+        bias = self(*(f"{n}.bias" for n in names)) if biased else None
+        return Linear(self(*(f"{n}.weight" for n in names)), bias)
+
+
+class Decoder:
+    """A network of `Shape`, its pool, and nothing that remembers who asked.
+
+    `rows` cuts the vocabulary to the ids that the tokenizer knows: rows beyond it are never computed.
+    """
+
+    keeps_hidden = True
+
+    def __init__(
+        self, shape: Shape, checkpoint: Checkpoint, rows: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.shape = shape
+        self.context = shape.context
+        self.vocabulary = min(rows, shape.vocabulary)
+        self.device = device
+        self._dtype = dtype
+        tensors = _Tensors(checkpoint, dtype, device)
+        self._layers = [_Layer(i, shape, tensors) for i in range(shape.layers)]
+        self._norm = tensors("model.norm.weight")
+        self._embedding = checkpoint["model.embed_tokens.weight"]
+        if device.type != "cpu":
+            self._embedding = self._embedding.to(device, dtype)
+        tied = shape.tied or "lm_head.weight" not in checkpoint
+        name = "model.embed_tokens.weight" if tied else "lm_head.weight"
+        self._head = Linear(tensors(name)[: self.vocabulary])
+        self._frequencies, self._gain = _frequencies(shape)
+        self._frequencies = self._frequencies.to(device)
+        self._pool = torch.empty(0)
+        checkpoint.release_pages()
+
+    @property
+    def bytes_per_token(self) -> int:
+        return self.shape.layers * 2 * self.shape.kv_heads * self.shape.head_size * self._dtype.itemsize
+
+    def allocate(self, slots: int) -> None:
+        shape = self.shape
+        size = (shape.layers, slots, 2, shape.kv_heads, shape.head_size)
+        self._pool = torch.empty(size, dtype=self._dtype, device=self.device)
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Compute the batch's tokens and fill their slots; the normed hidden states (wanted, hidden) asked for."""
+        x = F.embedding(batch.ids, self._embedding).to(self._dtype)
+        cos, sin = self._rotation(batch.positions)
+        last = len(self._layers) - 1
+        for index, layer in enumerate(self._layers):
+            queries = self._attention_inputs(layer, index, x, cos, sin, batch)
+            mixed = attend(queries, self._pool[index], batch).view(len(x), -1)
+            if index == last and not len(batch.wanted):
+                return x[:0]
+            if index == last:
+                mixed, x = mixed[batch.wanted], x[batch.wanted]
+            x = x + layer.out(mixed)
+            gate, up = layer.gate_up(self._normed(x, layer.mlp_norm)).chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate).mul_(up))
+        return self._normed(x, self._norm)
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(rows, hidden) -> (rows, vocabulary), float32."""
+        return self._head(hidden).float()
+
+    def _attention_inputs(
+        self, layer: _Layer, index: int, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, batch: Batch
+    ) -> torch.Tensor:
+        """The queries of this layer; its keys and values go into their slots."""
+        shape = self.shape
+        qkv = layer.qkv(self._normed(x, layer.attention_norm)).view(len(x), -1, shape.head_size)
+        turned = qkv[:, : shape.heads + shape.kv_heads]
+        if layer.query_norm is not None and layer.key_norm is not None:
+            queries, keys = turned[:, : shape.heads], turned[:, shape.heads :]
+            turned = torch.cat((self._normed(queries, layer.query_norm), self._normed(keys, layer.key_norm)), dim=1)
+        turned = _rotate(turned, cos, sin)
+        fresh = torch.stack((turned[:, shape.heads :], qkv[:, shape.heads + shape.kv_heads :]), dim=1)
+        self._pool[index].index_copy_(0, batch.slots.long(), fresh)
+        return turned[:, : shape.heads]
+
+    def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(x, (x.shape[-1],), weight, self.shape.epsilon)
+
+    def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        angles = positions.float()[:, None] * self._frequencies
+        cos, sin = angles.cos() * self._gain, angles.sin() * self._gain
+        return cos[:, None, :].to(self._dtype), sin[:, None, :].to(self._dtype)
+
+
+def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary embedding (RoFormer, section 3.4), halves as Llama's checkpoints have them. x: (tokens, heads, size)."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def _frequencies(shape: Shape) -> tuple[torch.Tensor, float]:
+    """Angles a position, (head_size / 2,), and the factor on cosine and sine."""
+    steps = torch.arange(0, shape.head_size, 2, dtype=torch.float32) / shape.head_size
+    plain = 1.0 / shape.theta**steps
+    kind = shape.scaling["rope_type"]
+    if kind == "linear":
+        return plain / shape.scaling["factor"], 1.0
+    if kind == "llama3":
+        return _llama3(plain, shape.scaling), 1.0
+    return plain, 1.0
+
+
+def _llama3(plain: torch.Tensor, scaling: dict[str, Any]) -> torch.Tensor:
+    """Llama 3.1's stretch: long waves by the whole factor, short ones not at all, smoothly between."""
+    factor, low, high = (scaling[k] for k in ("factor", "low_freq_factor", "high_freq_factor"))
+    turns = scaling["original_max_position_embeddings"] * plain / (2 * math.pi)
+    kept = ((turns - low) / (high - low)).clamp(0, 1)
+    return torch.lerp(plain / factor, plain, kept)

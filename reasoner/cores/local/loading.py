@@ -1,0 +1,35 @@
+"""Chooses how a model directory is computed: by our own forward pass where its shape allows, else by transformers'."""
+
+from pathlib import Path
+
+import torch
+
+from reasoner.cores.local.checkpoint import Checkpoint, read_config
+from reasoner.cores.local.decoder import Decoder, shape_of
+from reasoner.errors import CoreError
+
+
+def load_network(directory: Path, rows: int, dtype: str, device: str) -> Decoder:
+    """The network in `directory`, its vocabulary cut to `rows`.
+
+    Raises:
+        ModelError: the directory cannot be read.
+        CoreError: the dtype or device is not to be had.
+    """
+    shape = shape_of(read_config(directory))
+    where = _device(device)
+    if dtype not in ("bfloat16", "float32"):
+        raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16 or float32")
+    if shape is None:
+        raise CoreError("not yet")
+    return Decoder(shape, Checkpoint(directory), rows, getattr(torch, dtype), where)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise CoreError("device cuda was asked for and torch sees no GPU: use cpu, or install torch built for CUDA")
+    if name not in ("cpu", "cuda"):
+        raise CoreError(f"device {name} is not known: choose cpu, cuda or auto")
+    return torch.device(name)

@@ -1,0 +1,165 @@
+"""What one forward pass computes, as tensors of token ids, positions and pool slots: ragged rows by index.
+
+A batch is flat: first one token for each decoding row, then the chunks of rows that are being prefilled. Rows that
+share a long prefix read it once, together; what is their own is gathered into a padded block.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from reasoner.cores.local.cache import Ids, Node, Slots
+
+if TYPE_CHECKING:
+    from reasoner.cores.local.rows import Row
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A run of slots that several decoding rows read."""
+
+    rows: torch.Tensor | slice
+    """Which of the decoding rows: indices (b,), or a slice where they are neighbours."""
+    count: int
+    slots: torch.Tensor | slice
+    """The slots (l,), or a slice where they lie side by side in the pool."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What decoding rows `rows` read alone, padded to the longest."""
+
+    slots: torch.Tensor
+    """(b, l); a row's unused places hold some slot that `mask` hides."""
+    mask: torch.Tensor | None
+    """(b, 1, 1, l), added to the scores: 0 or -inf. None where no row is padded."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive tokens of one row, at `start:stop` of the batch, and the slots of the row up to its last token."""
+
+    start: int
+    stop: int
+    slots: torch.Tensor | slice
+    past: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    ids: torch.Tensor
+    positions: torch.Tensor
+    slots: torch.Tensor
+    """Where each token's keys and values go; (tokens,) like `ids` and `positions`."""
+    decoding: int
+    own: Own | None
+    shared: tuple[Shared, ...]
+    chunks: tuple[Chunk, ...]
+    wanted: torch.Tensor
+    """Indices of the tokens whose hidden state is asked for."""
+
+
+def plan(decoding: Sequence["Row"], chunks: Sequence[tuple["Row", int]], device: torch.device, share: bool) -> Batch:
+    """The batch that advances `decoding` rows by one token and each row of `chunks` by so many."""
+    work = [(row, 1) for row in decoding] + list(chunks)
+    ids: list[Ids] = []
+    slots: list[Slots] = []
+    positions: list[Slots] = []
+    wanted: list[int] = []
+    parts: list[Chunk] = []
+    at = 0
+    for index, (row, count) in enumerate(work):
+        stop = row.computed + count
+        ids.append(row.tokens[row.computed : stop])
+        slots.append(row.slots[row.computed : stop])
+        positions.append(np.arange(row.computed, stop, dtype=np.int32))
+        wanted.extend(range(at + max(0, row.keep_from - row.computed), at + count))
+        if index >= len(decoding):
+            parts.append(Chunk(at, at + count, _run(row.slots[:stop], device), row.computed))
+        at += count
+    shared, starts = _shared(decoding, device) if share else ((), [0] * len(decoding))
+    return Batch(
+        ids=_tensor(np.concatenate(ids), device),
+        positions=_tensor(np.concatenate(positions), device),
+        slots=_tensor(np.concatenate(slots), device),
+        decoding=len(decoding),
+        own=_own(decoding, starts, device) if decoding else None,
+        shared=shared,
+        chunks=tuple(parts),
+        wanted=torch.tensor(wanted, dtype=torch.int64, device=device),
+    )
+
+
+def _own(rows: Sequence["Row"], starts: Sequence[int], device: torch.device) -> Own:
+    lengths = np.array([row.computed + 1 - start for row, start in zip(rows, starts, strict=True)])
+    longest = int(lengths.max())
+    slots = np.zeros((len(rows), longest), dtype=np.int32)
+    for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
+        slots[i, : lengths[i]] = row.slots[start : row.computed + 1]
+    mask = None
+    if int(lengths.min()) < longest:
+        hidden = np.arange(longest)[None, :] >= lengths[:, None]
+        mask = _tensor(np.where(hidden, -np.inf, 0.0).astype(np.float32), device)[:, None, None, :]
+    return Own(_tensor(slots, device), mask)
+
+
+def _shared(rows: Sequence["Row"], device: torch.device) -> tuple[tuple[Shared, ...], list[int]]:
+    """The runs that are worth reading once for several rows, and where each row's own part begins."""
+    users: dict[int, list[int]] = {}
+    nodes: dict[int, Node] = {}
+    for i, row in enumerate(rows):
+        for node in row.node.path():
+            users.setdefault(id(node), []).append(i)
+            nodes[id(node)] = node
+    runs: list[tuple[list[int], list[Slots]]] = []
+    open_runs: dict[int, int] = {}
+    starts = [0] * len(rows)
+    for key, members in users.items():
+        node = nodes[key]
+        above = open_runs.get(id(node.parent))
+        if above is not None and runs[above][0] == members:
+            runs[above][1].append(node.slots)
+            open_runs[key] = above
+        elif len(members) > 1 and (above is not None or len(members) * _length(node, users) >= _WORTH):
+            open_runs[key] = len(runs)
+            runs.append((members, [node.slots]))
+        else:
+            continue
+        for i in members:
+            starts[i] += len(node.slots)
+    found = tuple(
+        Shared(_run(np.array(members, dtype=np.int32), device), len(members), _run(np.concatenate(slots), device))
+        for members, slots in runs
+    )
+    return found, starts
+
+
+def _length(node: Node, users: dict[int, list[int]]) -> int:
+    """Tokens of the run that begins with `node` and has the same readers all the way."""
+    length = len(node.slots)
+    readers = len(users[id(node)])
+    while True:
+        below = [c for c in node.children.values() if len(users.get(id(c), ())) == readers]
+        if not below:
+            return length
+        node = below[0]
+        length += len(node.slots)
+
+
+_WORTH = 256
+"""Readers times tokens from which one read together is quicker than a read for each."""
+
+
+def _run(values: Slots, device: torch.device) -> torch.Tensor | slice:
+    """A slice where the values are neighbours in ascending order: a view then takes the place of a copy."""
+    first = int(values[0])
+    if int(values[-1]) - first == len(values) - 1 and bool((np.diff(values) == 1).all()):
+        return slice(first, first + len(values))
+    return _tensor(values, device)
+
+
+def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(values).to(device)
