@@ -1,0 +1,105 @@
+"""A runtime for small models that think: search over a model and a sandbox that can both take a step back.
+
+    async with reasoner.assemble() as solver:
+        result = await solver.solve(reasoner.load_task("examples/roman"))
+
+Public are the names of `__all__`. Each is imported when it is first asked for, so `import reasoner` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reasoner.assembly import assemble
+    from reasoner.config import Config
+    from reasoner.cores.local import LocalCore
+    from reasoner.cores.remote import RemoteCore
+    from reasoner.cores.scripted import ScriptedCore
+    from reasoner.errors import (
+        ConfigError,
+        CoreError,
+        ModelError,
+        ReasonerError,
+        SandboxError,
+        TaskError,
+        ToolError,
+        TraceError,
+    )
+    from reasoner.ledger import Budget, Cost
+    from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
+    from reasoner.runtime import Reasoner
+    from reasoner.sandboxes import open_sandbox
+    from reasoner.sandboxes.scripted import ScriptedSandbox
+    from reasoner.tasks import load as load_task
+    from reasoner.trace import Recorder
+    from reasoner.trace import read as read_trace
+    from reasoner.types import Limits, Report, Result, Sampling, Suite, Task, TestResult
+
+__all__ = [
+    "Budget",
+    "Config",
+    "ConfigError",
+    "Core",
+    "CoreError",
+    "Cost",
+    "Limits",
+    "LocalCore",
+    "ModelError",
+    "Reasoner",
+    "ReasonerError",
+    "Recorder",
+    "RemoteCore",
+    "Report",
+    "Result",
+    "Sampling",
+    "Sandbox",
+    "SandboxError",
+    "ScriptedCore",
+    "ScriptedSandbox",
+    "StopPolicy",
+    "Strategy",
+    "Suite",
+    "Task",
+    "TaskError",
+    "TestResult",
+    "ToolError",
+    "TraceError",
+    "Verifier",
+    "World",
+    "assemble",
+    "load_task",
+    "open_sandbox",
+    "read_trace",
+]
+
+_HOMES = {
+    "assembly": ("assemble",),
+    "config": ("Config",),
+    "cores.local": ("LocalCore",),
+    "cores.remote": ("RemoteCore",),
+    "cores.scripted": ("ScriptedCore",),
+    "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "ledger": ("Budget", "Cost"),
+    "protocols": ("Core", "Sandbox", "StopPolicy", "Strategy", "Verifier", "World"),
+    "runtime": ("Reasoner",),
+    "sandboxes": ("open_sandbox",),
+    "sandboxes.scripted": ("ScriptedSandbox",),
+    "tasks": ("load_task",),
+    "trace": ("Recorder", "read_trace"),
+    "types": ("Limits", "Report", "Result", "Sampling", "Suite", "Task", "TestResult"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_THERE = {"load_task": "load", "read_trace": "read"}
+"""Public names that their modules call otherwise."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'reasoner' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"reasoner.{_HOME[name]}"), _THERE.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -29,7 +29,7 @@ class CoreConfig:
     tokenizer: str = ""
     """A Hugging Face directory with the server's tokenizer, to speak token ids to it."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     """0 takes what torch finds."""
 

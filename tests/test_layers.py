@@ -16,6 +16,7 @@ LAYERS = [
     {"toolbox"},
     {"loop", "verifiers", "search", "stopping"},
     {"runtime"},
+    {"assembly"},
     {"batch"},
     {"flywheel", "replay", "report", "repl", "doctor"},
     {"cli"},

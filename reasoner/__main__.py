@@ -1,0 +1,5 @@
+"""`python -m reasoner`."""
+
+from reasoner.cli import main
+
+raise SystemExit(main())

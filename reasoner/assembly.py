@@ -1,0 +1,133 @@
+"""From settings to a Reasoner that is ready to search: the one place that knows every implementation by name.
+
+What is slow is done side by side: the model is fetched and loaded in a thread while the sandbox opens. Whatever was
+opened is closed again, also when the other half fails or the wait is cancelled.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from reasoner import models
+from reasoner.config import BudgetConfig, Config, CoreConfig, LimitsConfig
+from reasoner.errors import ReasonerError
+from reasoner.ledger import Budget
+from reasoner.models.progress import Progress, Silent
+from reasoner.protocols import Core, Sandbox
+from reasoner.runtime import Reasoner
+from reasoner.sandboxes import open_sandbox
+from reasoner.search import make
+from reasoner.types import Limits
+
+
+@asynccontextmanager
+async def assemble(
+    config: Config | None = None, *, progress: Progress | None = None, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[Reasoner]:
+    """Open the core and the sandbox that `config` names, and close both at the end. `progress` is told, from another
+    thread, what the model still needs; `environment` holds the server's key, `OPENAI_API_KEY`.
+
+    Raises:
+        ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
+    """
+    config = config or Config()
+    strategy = make(config.search)
+    core, sandbox = await _side_by_side(
+        _core(config.core, progress or Silent(), environment),
+        open_sandbox(config.sandbox.kind, python=config.sandbox.python or None),
+    )
+    try:
+        yield Reasoner(
+            core,
+            sandbox,
+            strategy,
+            budget=_budget(config.budget),
+            limits=_limits(config.limits),
+            width=config.search.width,
+            seed=config.search.seed,
+            config=config.resolved(),
+        )
+    finally:
+        await asyncio.gather(core.close(), sandbox.close())
+
+
+async def _side_by_side(core: Coroutine[Any, Any, Core], sandbox: Coroutine[Any, Any, Sandbox]) -> tuple[Core, Sandbox]:
+    opening = asyncio.create_task(core), asyncio.create_task(sandbox)
+    try:
+        return await asyncio.gather(*opening)
+    except BaseException:
+        for half in opening:
+            half.cancel()
+        for opened in await asyncio.gather(*opening, return_exceptions=True):
+            if not isinstance(opened, BaseException):
+                await opened.close()
+        raise
+
+
+async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str, str]) -> Core:
+    if config.url:
+        from reasoner.cores.remote import RemoteCore
+
+        return RemoteCore(config.url, config.model, key=environment.get("OPENAI_API_KEY", ""))
+    watched = _Abandonable(progress)
+    loading = asyncio.create_task(asyncio.to_thread(_local, config, watched))
+    try:
+        return await asyncio.shield(loading)
+    except asyncio.CancelledError:
+        watched.abandoned.set()
+        with suppress(_Abandoned, ReasonerError):
+            await (await loading).close()
+        raise
+
+
+def _local(config: CoreConfig, progress: Progress) -> Core:
+    directory = models.resolve(config.model, progress=progress)
+    progress.begin(f"loading {directory.name}", 0)
+    from reasoner.cores.local import LocalCore
+
+    return LocalCore(directory, dtype=config.dtype, device=config.device, threads=config.threads or None)
+
+
+def _budget(config: BudgetConfig) -> Budget:
+    return Budget(config.tokens or None, config.wall_s or None, tool_cpu_s=config.tool_cpu_s or None)
+
+
+def _limits(config: LimitsConfig) -> Limits:
+    return Limits(
+        wall_s=config.wall_s,
+        cpu_s=config.cpu_s,
+        memory=config.memory_mb * 2**20,
+        disk=config.disk_mb * 2**20,
+        processes=config.processes,
+    )
+
+
+class _Abandoned(Exception):
+    """Nobody waits for this thread any more."""
+
+
+class _Abandonable:
+    """Passes progress on until the wait is given up; then the thread that reports it ends at its next report."""
+
+    def __init__(self, to: Progress) -> None:
+        self.abandoned = threading.Event()
+        self._to = to
+
+    def begin(self, label: str, total: int) -> None:
+        self._check()
+        self._to.begin(label, total)
+
+    def advance(self, count: int) -> None:
+        self._check()
+        self._to.advance(count)
+
+    def tell(self, line: str) -> None:
+        self._check()
+        self._to.tell(line)
+
+    def _check(self) -> None:
+        if self.abandoned.is_set():
+            raise _Abandoned

@@ -1,0 +1,185 @@
+"""What can be typed: commands, flags, and the help that explains them. Nothing is looked up or loaded here."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from reasoner.cli.exits import MISUSE, TABLE
+
+_TOP = """\
+Solve coding tasks with a small model on your own machine: it thinks, tries,
+reads what the tests say, steps back, and tries again until they pass or the
+budget is spent."""
+
+_EXAMPLES = """\
+examples:
+  reasoner doctor                   what this machine can do, what to do next
+  reasoner solve examples/roman     solve a task, show the solution as a diff
+  reasoner solve . --write          solve it and put the solution in place
+  reasoner models pull 0.5b         fetch the default model now
+
+'reasoner COMMAND --help' explains a command.
+
+"""
+
+_SOLVE = """\
+Solve one coding task: write code, run its tests in a closed sandbox, and go
+on until they all pass or the budget is spent.
+
+PATH is a directory that holds the task's text (TASK.md, README.md or
+instructions.md; or give --task), its files and its tests; or a JSONL file of
+records (HumanEval, MBPP, or our own schema), of which --task-id names one.
+
+The solution goes to stdout, as a diff against the task's files; what is
+done, how it was verified and what it cost goes to stderr."""
+
+_SOLVE_EXAMPLES = """\
+examples:
+  reasoner solve examples/roman
+  reasoner solve . --task "accept empty lines" --tests "pytest -q" --write
+  reasoner solve mbpp.jsonl --task-id 17 --tokens 20k --json
+  reasoner solve . --url http://localhost:8000/v1 --model qwen2.5-coder-7b
+
+"""
+
+_MODELS = """\
+Models: which are known, which are here, and where. They are kept in
+$REASONER_HOME, by default ~/.cache/reasoner."""
+
+_SANDBOX = """\
+The sandbox in which a model's code runs: a Docker container, or bubblewrap
+where no Docker engine answers."""
+
+_DOCTOR = """\
+Say what this machine can do: Python, torch, memory, disk, GPU, sandbox and
+models; and what to do next. Exit code 0 when a task can be solved here."""
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read a command line; `command` names the module of `reasoner.cli` that runs it.
+
+    Raises:
+        SystemExit: help was asked for (0), or the line makes no sense (2).
+    """
+    parser = _Parser(prog="reasoner", description=_TOP, epilog=_EXAMPLES + TABLE)
+    parser.add_argument("--version", action=_Version, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _solve(commands.add_parser("solve", help="solve a coding task", description=_SOLVE, epilog=_SOLVE_EXAMPLES + TABLE))
+    _models(commands.add_parser("models", help="list, fetch and find models", description=_MODELS))
+    _sandbox(commands.add_parser("sandbox", help="build, probe and clean the sandbox", description=_SANDBOX))
+    doctor = commands.add_parser("doctor", help="say what this machine can do", description=_DOCTOR)
+    doctor.set_defaults(command="doctor")
+    _json(doctor)
+    return parser.parse_args(argv)
+
+
+def _solve(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "reasoner solve PATH [flags]"
+    parser.set_defaults(command="solve")
+    parser.add_argument("path", metavar="PATH", type=Path, help="a task's directory, or a JSONL file of tasks")
+
+    task = parser.add_argument_group("the task")
+    task.add_argument("--task", metavar="TEXT", help="what is to be done, instead of the directory's own text")
+    task.add_argument("--tests", metavar="CMD", help='how the tests are run, for example "pytest -q tests/test_x.py"')
+    task.add_argument("--task-id", metavar="ID", help="which record of a JSONL file")
+
+    core = parser.add_argument_group("the model")
+    core.add_argument("--model", metavar="NAME", help="of 'reasoner models list', a directory, or a server's model")
+    core.add_argument("--url", metavar="URL", help="ask this OpenAI-compatible server (key: $OPENAI_API_KEY)")
+    core.add_argument("--remote", action="store_true", help="ask the server at $OPENAI_BASE_URL")
+    core.add_argument("--tokenizer", metavar="DIR", help="the server model's tokenizer, to speak token ids to it")
+
+    search = parser.add_argument_group("the search")
+    search.add_argument("--strategy", metavar="NAME", help="restart (default), best_of_n, revise or single")
+    search.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
+    search.add_argument("--width", metavar="N", type=int, help="attempts that grow at once")
+    search.add_argument("--temperature", metavar="T", type=float, help="0 is greedy")
+    search.add_argument(
+        "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
+    )
+    search.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
+
+    budget = parser.add_argument_group("the budget")
+    budget.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
+    budget.add_argument("--time", metavar="S", type=seconds, help="seconds it may take, for example 90 or 5m")
+
+    place = parser.add_argument_group("where and how")
+    place.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
+    place.add_argument("--python", metavar="VENV", help="a virtual environment whose packages the code may import")
+    place.add_argument("--write", action="store_true", help="put the solution into PATH instead of showing a diff")
+    place.add_argument("--config", metavar="FILE", type=Path, help="a TOML file with settings (flags win over it)")
+    place.add_argument("--traces", metavar="DIR", help="where the record of the search goes")
+    place.add_argument("--quiet", action="store_true", help="print the solution and errors, nothing else")
+    _json(place)
+
+
+def _models(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="models")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    listing = actions.add_parser("list", help="which models are known, and which are here")
+    pull = actions.add_parser("pull", help="fetch a model, verify and convert it", epilog="example: models pull 0.5b")
+    path = actions.add_parser("path", help="print the directory of a model that is here")
+    for named in (pull, path):
+        named.add_argument("name", metavar="NAME", nargs="?", help="of 'models list'; default: the default model")
+    for action in (listing, pull, path):
+        _json(action)
+
+
+def _sandbox(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="sandbox")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    build = actions.add_parser("build", help="build the Docker image, from a registry's or from this Python")
+    probe = actions.add_parser("probe", help="try the sandboxes for real and say how well they close")
+    prune = actions.add_parser("prune", help="remove what a killed run left: containers and folders")
+    for action in (build, probe, prune):
+        _json(action)
+
+
+def _json(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def count(text: str) -> int:
+    """`20000`, `20_000`, `20k` or `1.5M` as a whole number above 0."""
+    found = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmM]?)", text.strip())
+    number = float(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()] if found else 0
+    if number < 1 or number != int(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens: say for example 20000 or 20k")
+    return int(number)
+
+
+def seconds(text: str) -> float:
+    """`90`, `90s`, `5m` or `1h` as seconds above 0."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    number = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: say for example 90, 90s or 5m")
+    return number
+
+
+class _Parser(argparse.ArgumentParser):
+    """Help is shown as written, an error is one sentence, and flags are spelt in full: a new one breaks no script."""
+
+    def __init__(self, **settings: object) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**settings, allow_abbrev=False)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(MISUSE)
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: that takes longer than all the rest of the help."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"reasoner {version('reasoner')}")
+        raise SystemExit(0)

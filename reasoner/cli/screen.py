@@ -1,0 +1,43 @@
+"""Which view stderr gets: a live one on a terminal, single lines elsewhere, none with --quiet."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+
+from rich.console import Console
+
+from reasoner.models.progress import Progress, Silent
+from reasoner.repl.board import Board
+from reasoner.repl.downloads import Bars, Lines
+from reasoner.repl.live import LiveView
+from reasoner.repl.plain import PlainView
+from reasoner.trace import Event, Listener
+
+
+class Screen:
+    """Stderr, as it is when the screen is made. Rich honours NO_COLOR and TERM by itself."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+        self._live = sys.stderr.isatty() and not self._console.is_dumb_terminal
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """For what comes before a search: fetching and loading."""
+        if self._quiet:
+            return nullcontext(Silent())
+        return Bars(self._console) if self._live else Lines(sys.stderr)
+
+    def search(self, board: Board) -> AbstractContextManager[Listener]:
+        """For the search; the view is to be called after `board`."""
+        if self._quiet:
+            return nullcontext(_nobody)
+        return LiveView(board, self._console) if self._live else PlainView(board, sys.stderr)
+
+    def say(self, line: str) -> None:
+        """A line that stays, unless nobody wants to be told."""
+        if not self._quiet:
+            print(line, file=sys.stderr)
+
+
+def _nobody(event: Event) -> None:
+    pass

@@ -1,0 +1,57 @@
+"""From files, environment and flags to one Config."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reasoner.config import Config, load
+from reasoner.errors import ConfigError
+
+_FLAGS = {
+    "core": {"model": "model", "url": "url", "tokenizer": "tokenizer"},
+    "search": {
+        "strategy": "strategy",
+        "attempts": "attempts",
+        "width": "width",
+        "temperature": "temperature",
+        "think": "think",
+        "seed": "seed",
+    },
+    "budget": {"tokens": "tokens", "wall_s": "time"},
+    "sandbox": {"kind": "sandbox", "python": "python"},
+}
+"""Section of the Config -> its key -> the flag that sets it."""
+
+
+def settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Config:
+    """The user's own file ($XDG_CONFIG_HOME/reasoner/config.toml), then --config, the environment, and flags.
+
+    Raises:
+        ConfigError: one of them cannot be read, or says something that cannot be.
+    """
+    if arguments.config and not arguments.config.is_file():
+        raise ConfigError(f"--config {arguments.config} is no file: give the path of a TOML file")
+    own = Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "reasoner" / "config.toml"
+    files = (own, arguments.config) if arguments.config else (own,)
+    return load(files, environment, _flags(arguments, environment))
+
+
+def _flags(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for section, keys in _FLAGS.items():
+        values = {key: getattr(arguments, flag) for key, flag in keys.items() if getattr(arguments, flag) is not None}
+        if values:
+            given[section] = values
+    if arguments.traces is not None:
+        given["traces"] = arguments.traces
+    if arguments.remote and not arguments.url:
+        given.setdefault("core", {})["url"] = _server(environment)
+    return given
+
+
+def _server(environment: Mapping[str, str]) -> str:
+    url = environment.get("OPENAI_BASE_URL", "")
+    if not url:
+        raise ConfigError("--remote asks the server at $OPENAI_BASE_URL, which is not set: set it, or give --url")
+    return url
