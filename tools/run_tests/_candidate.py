@@ -10,8 +10,8 @@ import signal
 import socket
 import sys
 
-from _alarm import alarm
 from _describing import ROOT, describe
+from _ending import alarm
 from _peer import Peer
 
 REQUEST_BYTES = 65536

@@ -5,7 +5,7 @@ import functools
 import os
 import traceback
 
-from _alarm import TimeLimit
+from _ending import Gone, TimeLimit, Unmet
 
 ROOT = os.getcwd()
 MESSAGE, STATEMENT, FRAME, LINE = 400, 160, 110, 200
@@ -29,12 +29,21 @@ def describe(error, tests):
 def headline(error):
     """The exception's type and text, without the diffs and decoration that test frameworks add."""
     if isinstance(error, SyntaxError):
-        at = f"{inside(error.filename) or '?'}:{error.lineno}"
-        return f"{type(error).__name__}: {error.msg} ({at}): {(error.text or '').strip()}"
-    if isinstance(error, TimeLimit):
-        return str(error)
+        at = f" ({inside(error.filename)}:{error.lineno}): {(error.text or '').strip()}" if error.filename else ""
+        return cut(f"{type(error).__name__}: {error.msg}{at}", LINE)
+    if isinstance(error, (TimeLimit, Gone, Unmet)):
+        return text_of(error)
     text = "".join(traceback.format_exception_only(type(error), error)).replace(ROOT + os.sep, "")
+    text = text.removeprefix(f"{type(error).__module__}.")
     return "\n".join(cut(line.strip(), LINE) for line in text.splitlines()[:5] if line.strip())
+
+
+def text_of(error):
+    """What `str` makes of an exception, empty where its own `__str__` raises."""
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - the candidate's own method
+        return ""
 
 
 def outcome_of(error):
@@ -46,7 +55,7 @@ def outcome_of(error):
 
 def inside(path):
     """`path` relative to the workspace, None when it is elsewhere or in installed packages."""
-    path = os.path.join(ROOT, path or "")
+    path = os.path.join(ROOT, path or os.sep)
     if not path.startswith(ROOT + os.sep) or "site-packages" in path or path.endswith(">"):
         return None
     return os.path.relpath(path, ROOT)
@@ -72,7 +81,7 @@ def show(path, line, function):
 def statement(source, line):
     """The innermost statement of a test file that holds `line`, on one line."""
     around = [node for node in statements(source) if node.lineno <= line <= node.end_lineno]
-    text = ast.unparse(max(around, key=lambda node: node.lineno)) if around else ""
+    text = ast.unparse(max(around, key=lambda node: (node.lineno, node.col_offset))) if around else ""
     return cut(" ".join(text.split()), STATEMENT)
 
 

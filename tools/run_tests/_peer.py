@@ -17,8 +17,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from _alarm import TimeLimit, alarm
-from _describing import describe, headline
+from _describing import describe, headline, text_of
+from _ending import Gone, TimeLimit, alarm
 
 FRAME_BYTES = 64 * 2**20
 TESTS = "__tests__"
@@ -47,10 +47,6 @@ USES = {
     **{name: getattr(builtins, name) for name in BUILTINS},
     **{name: getattr(operator, name) for name in (*ITEMS, "eq", *PAIRS)},
 }
-
-
-class Gone(Exception):
-    """The other side ended, or sent what it must not."""
 
 
 class Peer:
@@ -127,8 +123,7 @@ class Peer:
             reply = ("value", self.encode(value), after if after != before else None)
         except BaseException as error:  # noqa: BLE001 - whatever a candidate raises travels as a word
             where = describe(error, {}).removeprefix(headline(error)).strip()
-            text = str(error)
-            reply = ("raised", type(error).__name__, text, where)
+            reply = ("raised", type(error).__name__, text_of(error), where)
         self.send(*reply)
 
     def raised(self, kind, text, where):

@@ -4,7 +4,8 @@ import ast
 import operator
 
 from _describing import cut, describe, outcome_of
-from _peer import TESTS, Gone
+from _ending import Gone, Unmet
+from _peer import TESTS
 
 NAME, VALUE = 160, 100
 """Characters that a test's name, and a value in its message, may have."""
@@ -25,6 +26,7 @@ WORDS = {kind.__name__: relation for kind, relation in RELATIONS.items()}
 
 def run(suite, done, tell, peer):
     """Run all tests but those in `done`, until the candidate is gone."""
+    tell("loading")
     match peer.receive():
         case ["failed", str(message)]:
             tell("error", f"{suite.module} could not be imported\n{message}")
@@ -93,14 +95,17 @@ class Claims(ast.NodeTransformer):
 
 
 def claim(said, kind, left, right):
-    """Raise `AssertionError` where `left` does not stand in the relation `kind` to `right`."""
+    """Raise `Unmet` where `left` does not stand in the relation `kind` to `right`."""
     if kind in WORDS:
         words, holds = WORDS[kind]
         if not holds(left, right):
-            raise AssertionError(f"{said} {shown(left)}, expected {words}{shown(right)}")
+            raise Unmet(f"{said} {shown(left)}, expected {words}{shown(right)}")
     elif bool(left) is (kind == "Not"):
-        raise AssertionError(f"{said} {shown(left)}, expected {'a false' if kind == 'Not' else 'a true'} value")
+        raise Unmet(f"{said} {shown(left)}, expected {'a false' if kind == 'Not' else 'a true'} value")
 
 
 def shown(value):
-    return cut(repr(value), VALUE)
+    try:
+        return cut(repr(value), VALUE)
+    except ValueError:  # an int with more digits than Python writes
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value with very large numbers"

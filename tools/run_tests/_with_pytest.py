@@ -3,11 +3,13 @@
 import sys
 
 import pytest
-from _alarm import alarm
 from _describing import MESSAGE, ROOT, cut, describe, outcome_of
+from _ending import alarm
 
 FLAGS = ("-s", "--tb=native", "--continue-on-collection-errors", "-oaddopts=", "-pno:cacheprovider")
 """The project's own extra options are dropped: they may ask for plugins that are not here."""
+
+PASSED = ("passed", "")
 
 
 def run(suite, done, tell, _peer):
@@ -34,6 +36,10 @@ class Plugin:
         self.suite, self.done, self.tell = suite, done, tell
         self.names, self.problems = [], {}
         self.said = self.raised = None
+
+    def pytest_collection(self):
+        self.tell("loading")
+        alarm(self.suite.test_s)
 
     def pytest_exception_interact(self, node, call, report):
         alarm(0)
@@ -62,10 +68,13 @@ class Plugin:
     def pytest_runtest_logreport(self, report):
         if report.skipped and not self.said:
             self.said = ("skipped", str(getattr(report, "wasxfail", None) or report.longrepr[-1]))
-        elif report.failed and not self.said:
+        elif report.failed and self.said in (None, PASSED):
             self.said = ("failed", cut(str(report.longrepr), MESSAGE))
+        elif report.when == "call" and not self.said:
+            self.said = PASSED
 
     def pytest_runtest_logfinish(self, nodeid):
         alarm(0)
-        self.tell("end", nodeid, *(self.raised or self.said or ("passed", "")))
+        if said := self.raised or self.said:
+            self.tell("end", nodeid, *said)
         alarm(self.suite.test_s)

@@ -26,9 +26,9 @@ import signal
 import sys
 import time
 
-from _alarm import TimeLimit, alarm
 from _candidate import Zygote, silence
 from _describing import ROOT, describe, headline
+from _ending import TimeLimit
 
 GRACE_S = 0.5
 """What a test may take beyond its own alarm before its worker is killed."""
@@ -108,10 +108,12 @@ class Progress:
         outcome, self.why = "error", ""
         try:
             for line in worker.lines(deadline):
-                self.take(json.loads(line))
+                key, *event = json.loads(line)
+                if key == worker.key:
+                    self.take(event)
         except TimeLimit as limit:
             outcome, self.why = "timeout", str(limit)
-        except ValueError:
+        except (TypeError, ValueError):
             self.why = "the tests wrote into the channel of their results"
         ended = worker.kill()
         self.why = self.why or ended
@@ -134,9 +136,9 @@ class Progress:
                 self.running = None
                 if name not in self.names:
                     self.names.append(name)
-            case ["error", str(message)]:
+            case ["error", str(message)] if not self.names:
                 self.error = message
-            case ["died", str(message)]:
+            case ["error" | "died", str(message)]:
                 self.why = message
 
     def rows(self):
@@ -150,6 +152,7 @@ class Worker:
 
     def __init__(self, work, suite, done, zygote, answer):
         self.test_s = suite.test_s
+        self.key = os.urandom(8).hex()
         peer, self.candidate = zygote.spawn(suite.module, suite.test_s) if suite.runner == "asserts" else (None, 0)
         self.events, inner = os.pipe()
         self.pid = os.fork()
@@ -162,8 +165,7 @@ class Worker:
             os.setsid()
             for held in (answer, self.events, zygote.socket.fileno()):
                 os.close(held)
-            tell = functools.partial(write_event, inner)
-            alarm(0 if peer else self.test_s)
+            tell = functools.partial(write_event, inner, self.key)
             work(suite, done, tell, peer)
         except BaseException as error:  # noqa: BLE001 - the candidate's code may raise anything, here it becomes a word
             tell("died", describe(error, suite.files))
@@ -171,8 +173,8 @@ class Worker:
             os._exit(0)
 
     def lines(self, deadline):
-        """Events as they come. Raises `TimeLimit` when none came for as long as one test may take."""
-        rest, size, last = b"", 0, time.monotonic()
+        """Events as they come. Raises `TimeLimit` when none came, after the first, for as long as one test may take."""
+        rest, size, last = b"", 0, deadline
         while True:
             now = time.monotonic()
             if now >= deadline:
@@ -202,7 +204,7 @@ class Worker:
         os.close(self.events)
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return f"the process ended ({how}) before the test did"
+        return f"the process ended in the middle of it ({how})"
 
 
 def write_event(pipe, *event):
