@@ -1,0 +1,120 @@
+"""The tools that a model may call: their schemas, a check of every call's arguments, and the way into a world.
+
+What a model gets wrong in a call (a name, a field, a type) is a refused `ToolResult` that it can read and mend; nothing
+of it reaches the world. How a world runs a tool is not known here.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator, SchemaError
+from jsonschema.exceptions import best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from reasoner.content import content_dir, load_tool
+from reasoner.errors import ToolError
+from reasoner.protocols import World
+from reasoner.types import Json, Limits, SnapshotId, Tool, ToolCall, ToolResult
+
+_DETAIL = 300
+
+
+class Toolbox:
+    """Tools by name, in the order in which they are offered."""
+
+    def __init__(self, tools: Iterable[Tool], *, bound: Mapping[str, Json] | None = None) -> None:
+        """`bound`: by tool, arguments that the runtime fills in and no model sees.
+
+        Raises:
+            ToolError: two tools share a name, or a manifest's parameters are not a JSON Schema.
+        """
+        self._tools: dict[str, Tool] = {}
+        self._bound = dict(bound or {})
+        for tool in tools:
+            if tool.name in self._tools:
+                raise ToolError(f"two tools are called {tool.name!r}: rename one in its tool.toml")
+            self._tools[tool.name] = tool
+        if unknown := self._bound.keys() - self._tools.keys():
+            raise ToolError(f"arguments are bound to {min(unknown)!r}, which is no tool: {self._known()}")
+        self._shown = {name: _without(tool.parameters, self._bound.get(name, {})) for name, tool in self._tools.items()}
+        self._checks = {name: _validator(name, schema) for name, schema in self._shown.items()}
+
+    @classmethod
+    def standard(cls) -> "Toolbox":
+        """The tools that are shipped."""
+        folders = sorted(path.parent for path in content_dir("tools").glob("*/tool.toml"))
+        return cls(load_tool(folder) for folder in folders)
+
+    def bind(self, name: str, arguments: Json) -> "Toolbox":
+        """The same tools, with these arguments of one of them filled in and hidden from its schema."""
+        return Toolbox(self._tools.values(), bound={**self._bound, name: arguments})
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def schemas(self) -> list[dict[str, Any]]:
+        """In the form that OpenAI's API and chat templates take."""
+        return [
+            {"type": "function", "function": {"name": name, "description": tool.description, "parameters": shown}}
+            for (name, tool), shown in zip(self._tools.items(), self._shown.values(), strict=True)
+        ]
+
+    async def call(
+        self, world: World, at: SnapshotId, call: ToolCall, limits: Limits | None = None
+    ) -> tuple[ToolResult, SnapshotId]:
+        """Run a call at a snapshot, within `limits` or else the tool's own. A refused call leaves the snapshot.
+
+        Raises:
+            SandboxError: the world is lost.
+            ToolError: the tool's schema refers to another that is not in it.
+        """
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return _refused(self._unknown(call.name)), at
+        if problem := self._problem(call):
+            return _refused(problem), at
+        arguments = {**call.arguments, **self._bound.get(call.name, {})}
+        return await world.run(at, tool, arguments, limits or tool.limits)
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self._tools, n=1, cutoff=0.5)
+        return f"there is no tool {name[:_DETAIL]!r}: " + (f"did you mean {near[0]!r}?" if near else self._known())
+
+    def _known(self) -> str:
+        return f"the tools are {', '.join(self._tools)}"
+
+    def _problem(self, call: ToolCall) -> str:
+        """What is wrong with the arguments, empty when nothing is."""
+        try:
+            error = best_match(self._checks[call.name].iter_errors(dict(call.arguments)))
+        except Unresolvable as missing:
+            raise ToolError(
+                f"the parameters of the tool {call.name!r} refer to {missing.ref!r}: write it out"
+            ) from missing
+        if error is None:
+            return ""
+        field = f"{error.json_path.removeprefix('$.')}: " if error.path else ""
+        return f"the arguments of {call.name} do not fit: {field}{error.message}"
+
+
+def _refused(detail: str) -> ToolResult:
+    return ToolResult(error="refused", detail=detail if len(detail) <= _DETAIL else detail[: _DETAIL - 1] + "…")
+
+
+def _without(schema: Json, bound: Json) -> dict[str, Any]:
+    """The schema of what is left to say."""
+    if not bound:
+        return dict(schema)
+    properties = {name: value for name, value in schema.get("properties", {}).items() if name not in bound}
+    required = [name for name in schema.get("required", []) if name not in bound]
+    return {**schema, "properties": properties, "required": required}
+
+
+def _validator(name: str, schema: Json) -> Draft202012Validator:
+    try:
+        Draft202012Validator.check_schema(dict(schema))
+    except SchemaError as error:
+        raise ToolError(f"the parameters of the tool {name!r} are not a JSON Schema: {error.message}") from error
+    return Draft202012Validator(dict(schema), registry=Registry())  # an empty registry: no reference is ever fetched
