@@ -1,21 +1,27 @@
 """What can be set, in one place: dataclasses with their defaults, a TOML file, the environment, then flags.
 
-A later source wins. An unknown key is an error that names the nearest known one; a value of the wrong kind is an error
-that names the key. Variables are `REASONER_<SECTION>_<KEY>`, for example `REASONER_SEARCH_ATTEMPTS=8`.
+A later source wins. An unknown key is an error that names the nearest known one; a value of the wrong kind or below its
+bound is an error that names the key. Variables are `REASONER_<SECTION>_<KEY>`, as in `REASONER_SEARCH_ATTEMPTS=8`.
 """
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from reasoner.errors import ConfigError
 from reasoner.types import Json
 
 PREFIX = "REASONER_"
 T = TypeVar("T")
+_KINDS = {int: "a whole number", float: "a number", str: "text"}
+
+
+def _at_least(least: float, default: Any) -> Any:
+    return field(default=default, metadata={"least": least})
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class CoreConfig:
     """A Hugging Face directory with the server's tokenizer, to speak token ids to it."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0
+    threads: int = _at_least(0, 0)
     """0 takes what torch finds."""
 
 
@@ -44,12 +50,12 @@ class SandboxConfig:
 @dataclass(frozen=True)
 class SearchConfig:
     strategy: str = "restart"
-    attempts: int = 16
+    attempts: int = _at_least(1, 16)
     """Attempts at most."""
-    width: int = 8
+    width: int = _at_least(1, 8)
     """Attempts that grow at once."""
-    temperature: float = 0.6
-    max_tokens: int = 768
+    temperature: float = _at_least(0, 0.6)
+    max_tokens: int = _at_least(1, 768)
     """Tokens that one attempt may write."""
     think: bool = False
     """Plan in prose before the code."""
@@ -60,20 +66,20 @@ class SearchConfig:
 class BudgetConfig:
     """0 leaves a dimension free."""
 
-    tokens: int = 0
-    wall_s: float = 0.0
-    tool_cpu_s: float = 0.0
+    tokens: int = _at_least(0, 0)
+    wall_s: float = _at_least(0, 0.0)
+    tool_cpu_s: float = _at_least(0, 0.0)
 
 
 @dataclass(frozen=True)
 class LimitsConfig:
     """Bounds of one run of the tests. Seconds and MiB."""
 
-    wall_s: float = 20.0
-    cpu_s: float = 20.0
-    memory_mb: int = 512
-    disk_mb: int = 64
-    processes: int = 64
+    wall_s: float = _at_least(1, 20.0)
+    cpu_s: float = _at_least(1, 20.0)
+    memory_mb: int = _at_least(64, 512)
+    disk_mb: int = _at_least(1, 64)
+    processes: int = _at_least(8, 64)
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,13 @@ def _from_environment(environment: Mapping[str, str]) -> Json:
 
 def _merge(config: T, values: Json, where: str, path: str = "") -> T:
     hints = get_type_hints(type(config))
+    known = {f.name: f for f in fields(config)}  # type: ignore[arg-type]
     changes: dict[str, Any] = {}
     for key, value in values.items():
         full = f"{path}{key}"
-        if key not in hints:
-            near = difflib.get_close_matches(key, hints, 1)
-            hint = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(hints)}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(known)}"
             raise ConfigError(f"{where} sets {full}, which does not exist: {hint}")
         current = getattr(config, key)
         if is_dataclass(current):
@@ -143,22 +150,35 @@ def _merge(config: T, values: Json, where: str, path: str = "") -> T:
                 raise ConfigError(f"{where} sets {full} to {value!r}, but it is a section")
             changes[key] = _merge(current, value, where, f"{full}.")
         else:
-            changes[key] = _value(value, hints[key], f"{where} sets {full}")
+            what = f"{where} sets {full} to {value!r}"
+            changes[key] = _bounded(_value(value, hints[key], what), known[key].metadata.get("least"), what)
     return replace(config, **changes)  # type: ignore[type-var]
 
 
 def _value(value: Any, kind: Any, what: str) -> Any:
+    """`value` as what the key holds. Text stands for any kind, since the environment knows nothing else."""
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise ConfigError(f"{what} to {value!r}: choose one of {', '.join(get_args(kind))}")
+            raise ConfigError(f"{what}: choose one of {', '.join(get_args(kind))}")
         return value
-    if kind is bool and isinstance(value, str):
-        if value.lower() not in ("1", "0", "true", "false", "yes", "no"):
-            raise ConfigError(f"{what} to {value!r}: say true or false")
-        return value.lower() in ("1", "true", "yes")
-    if isinstance(value, bool) is not (kind is bool):
-        raise ConfigError(f"{what} to {value!r}, which is no {kind.__name__}")
+    if kind is bool:
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        found = value if isinstance(value, bool) else words.get(str(value).lower())
+        if found is None:
+            raise ConfigError(f"{what}: say true or false")
+        return found
+    fits = isinstance(value, str) or (kind is not str and type(value) in (int, kind))
     try:
-        return kind(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what} to {value!r}, which is no {kind.__name__}") from error
+        return kind(value) if fits else _misfit(kind, what)
+    except ValueError:
+        return _misfit(kind, what)
+
+
+def _misfit(kind: Any, what: str) -> NoReturn:
+    raise ConfigError(f"{what}: it must be {_KINDS[kind]}")
+
+
+def _bounded(value: Any, least: float | None, what: str) -> Any:
+    if least is not None and not least <= value < math.inf:
+        raise ConfigError(f"{what}: it must be at least {least}")
+    return value

@@ -47,7 +47,8 @@ def test_the_summary_says_how_it_was_verified_and_what_it_cost() -> None:
 def test_the_summary_of_an_unsolved_task_names_failing_tests_on_single_printable_lines() -> None:
     tests = tuple(TestResult(f"\x1b[2Jt{i}", "failed", "boom\nTraceback") for i in range(7))
     lines = list(answer({"a.py": b"x"}, {}, "unsolved", Report(tests)).summary())
-    assert lines[0].startswith("not solved: ") and "the best is attempt 2 of 4" in lines[0]
+    assert lines[0].startswith("not solved: ")
+    assert "the best is attempt 2 of 4" in lines[0]
     assert lines[3:9] == [*(f"  ✗ t{i} failed: boom" for i in range(5)), "  … and 2 more"]
 
 
@@ -55,8 +56,11 @@ def test_json_holds_everything_even_files_that_are_no_text() -> None:
     report = Report((TestResult("a", "failed", "\udc80"),))
     said = json.loads(json.dumps(answer({"a.py": b"x\n", "b": b"\xff"}, {}, "suspended", report).json()))
     assert said["files"] == {"a.py": "x\n", "b": {"base64": "/w=="}}
-    assert said["status"] == "suspended" and said["verified"]["passed"] == 0 and said["verified"]["solved"] is False
-    assert said["spent"]["cached"] == 9000 and said["trace"] == "/runs/t.jsonl"
+    assert said["status"] == "suspended"
+    assert said["verified"]["passed"] == 0
+    assert said["verified"]["solved"] is False
+    assert said["spent"]["cached"] == 9000
+    assert said["trace"] == "/runs/t.jsonl"
 
 
 def test_changed_leaves_out_what_stayed() -> None:

@@ -56,5 +56,5 @@ def test_one_refused_file_leaves_all_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_refuses_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match="cannot write a.py into .*No such file"):
+    with pytest.raises(TaskError, match=r"cannot write a\.py into .*No such file"):
         write(tmp_path / "gone", {"a.py": b"new"})

@@ -61,7 +61,8 @@ def test_the_rate_looks_at_the_last_seconds_only(script_for) -> None:
     script.write(head, "x", 50)
     assert board.rate == 10.0
     now[0] = 20.0
-    assert board.rate == 0.0 and board.seconds == 20.0
+    assert board.rate == 0.0
+    assert board.seconds == 20.0
 
 
 def test_a_long_text_keeps_its_end_only(script_for) -> None:
@@ -72,4 +73,5 @@ def test_a_long_text_keeps_its_end_only(script_for) -> None:
     for _ in range(1000):
         script.write(head, "0123456789")
     script.write(head, "END")
-    assert len(board.growing[head].text) <= 4000 and board.growing[head].text.endswith("END")
+    assert len(board.growing[head].text) <= 4000
+    assert board.growing[head].text.endswith("END")

@@ -88,10 +88,15 @@ def test_model_text_is_neither_markup_nor_escape(script_for) -> None:
 def test_the_terminal_is_restored_whatever_ends_the_search(script_for) -> None:
     terminal = Terminal()
     script = script_for(terminal.board, terminal.view)
-    with pytest.raises(KeyboardInterrupt), terminal.view:
-        script.begin()
-        script.open()
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with terminal.view:
+            script.begin()
+            script.open()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     hidden, shown = terminal.out.getvalue().count("\x1b[?25l"), terminal.out.getvalue().count("\x1b[?25h")
     assert hidden == shown == 1
 

@@ -26,7 +26,8 @@ def test_nothing_that_a_terminal_obeys_is_left(hostile: str) -> None:
 
 
 def test_an_unfinished_sequence_hides_itself_and_nothing_dangerous_remains() -> None:
-    assert "\x1b" not in printable("\x1b]8;;http://x/ code goes on") and "\x1b" not in printable("\x1b[38;5")
+    assert "\x1b" not in printable("\x1b]8;;http://x/ code goes on")
+    assert "\x1b" not in printable("\x1b[38;5")
 
 
 def test_code_stays_readable() -> None:
