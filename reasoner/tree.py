@@ -5,6 +5,7 @@ of cores, sandboxes or templates; it can be rebuilt from a trace alone.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -56,10 +57,11 @@ class Tree:
     seed: int = 0
     nodes: list[Node] = field(default_factory=list)
     _heads: dict[int, Head] = field(default_factory=dict)
-    _opened: int = 0
+    _opened: Counter[Move] = field(default_factory=Counter)
     _ordinals: dict[NodeId, int] = field(default_factory=dict)
     _children: dict[NodeId, list[NodeId]] = field(default_factory=dict)
     _best: dict[str, NodeId] = field(default_factory=dict)
+    _last: dict[Move, NodeId] = field(default_factory=dict)
 
     def plant(self, steps: Sequence[Step], world: SnapshotId) -> NodeId:
         """Add the root: the task as the dialect renders it, and the world with the task's files."""
@@ -70,8 +72,8 @@ class Tree:
         """Record that a head grows now."""
         ordinal = self._ordinals.get(expand.node, 0)
         self._ordinals[expand.node] = ordinal + 1
-        head = Head(self._opened, expand, ordinal, derive_seed(self.seed, self.task, expand.node, ordinal))
-        self._opened += 1
+        head = Head(self._opened.total(), expand, ordinal, derive_seed(self.seed, self.task, expand.node, ordinal))
+        self._opened[expand.move] += 1
         self._heads[head.id] = head
         return head
 
@@ -93,6 +95,8 @@ class Tree:
         self.nodes.append(node)
         if node.parent is not None:
             self._children.setdefault(node.parent, []).append(node.id)
+        if node.move is not None:
+            self._last[node.move] = node.id
         for verdict in node.verdicts:
             best = self._best.get(verdict.source)
             if best is None or verdict.score > (self.nodes[best].score(verdict.source) or 0.0):
@@ -113,10 +117,13 @@ class Tree:
     def in_flight(self) -> list[Head]:
         return list(self._heads.values())
 
-    @property
-    def opened_count(self) -> int:
-        """How many heads were ever opened."""
-        return self._opened
+    def opened_as(self, *moves: Move) -> int:
+        """How many heads were ever opened with one of these moves."""
+        return sum(self._opened[move] for move in moves)
+
+    def last(self, move: Move) -> NodeId | None:
+        """The node that this move added last."""
+        return self._last.get(move)
 
     def children(self, node: NodeId) -> list[NodeId]:
         return list(self._children.get(node, ()))

@@ -39,7 +39,7 @@ def judge(files: Files) -> list[dict[str, str]]:
     ]
 
 
-def tests_say(name: str, arguments: Json, files: Files) -> ToolResult:
+def world_says(name: str, arguments: Json, files: Files) -> ToolResult:
     assert name == "run_tests" and "hidden" not in str(arguments)
     return ToolResult(value={"tests": judge(files), "error": "", "trust": "weak"}, cpu_s=0.5)
 
@@ -49,7 +49,7 @@ def grade(candidate: Files, suite: Suite) -> Report:
 
 
 def reasoner(core: ScriptedCore, strategy: Strategy, **options: object) -> Reasoner:
-    sandbox = ScriptedSandbox(tests_say, grade)
+    sandbox = ScriptedSandbox(world_says, grade)
     return Reasoner(core, sandbox, strategy, clock=core.clock, **options)  # type: ignore[arg-type]
 
 

@@ -25,7 +25,7 @@ class Single:
     think: bool = False
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
-        if tree.opened_count or not free:
+        if tree.opened_as("attempt") or not free:
             return []
         return [Expand(tree.root, "attempt", self.sampling, think=self.think)]
 
@@ -42,7 +42,7 @@ class BestOfN:
     think: bool = False
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
-        count = min(free, self.n - tree.opened_count)
+        count = min(free, self.n - tree.opened_as("attempt"))
         return [Expand(tree.root, "attempt", self.sampling, think=self.think)] * count
 
     def answer(self, tree: Tree) -> NodeId | None:
@@ -59,9 +59,10 @@ class Revise:
     think: bool = False
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
-        if tree.in_flight or tree.opened_count >= self.n or not free:
+        opened = tree.opened_as("attempt", "revise")
+        if tree.in_flight or opened >= self.n or not free:
             return []
-        if not tree.opened_count:
+        if not opened:
             return [Expand(tree.root, "attempt", Sampling(max_tokens=self.sampling.max_tokens), think=self.think)]
         return [Expand(tree.nodes[-1].id, "revise", self.sampling)]
 

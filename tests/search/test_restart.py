@@ -1,0 +1,96 @@
+import pytest
+
+from reasoner.config import SearchConfig
+from reasoner.errors import ConfigError
+from reasoner.ledger import Cost, Ledger
+from reasoner.search import Restart, make, names
+from reasoner.tree import Tree
+from reasoner.types import Sampling, Step, ToolResult, Verdict
+
+LEDGER = Ledger(clock=lambda: 0.0)
+TRIED = (Step("act", "x"), Step("observe", "0 of 2 passed", result=ToolResult(value={})))
+
+
+def planted() -> Tree:
+    tree = Tree("t")
+    tree.plant([Step("task", "")], "s0")
+    return tree
+
+
+def finish(tree: Tree, score: float = 0.0) -> int:
+    """Finish the head that was opened first."""
+    head = tree.in_flight[0]
+    steps = (Step("reflect", "Mind zero."),) if head.expand.move == "reflect" else TRIED
+    return tree.add(head, steps, "s", [Verdict(score, "visible")] if steps == TRIED else [], Cost())
+
+
+def open_all(tree: Tree, strategy: Restart, free: int = 8) -> list[str]:
+    chosen = strategy.select(tree, LEDGER, free)
+    for expand in chosen:
+        tree.opened(expand)
+    return [e.move for e in chosen]
+
+
+def test_the_first_attempt_is_greedy_and_alone() -> None:
+    tree, strategy = planted(), Restart()
+    (first,) = strategy.select(tree, LEDGER, 8)
+    assert first.sampling.temperature == 0.0
+    tree.opened(first)
+    assert strategy.select(tree, LEDGER, 7) == []
+
+
+def test_after_a_failure_it_reflects_once_and_tries_again_from_the_task() -> None:
+    tree, strategy = planted(), Restart(n=16)
+    open_all(tree, strategy)
+    finish(tree)
+    assert open_all(tree, strategy, 4) == ["reflect", "attempt", "attempt", "attempt"]
+    assert {h.expand.node for h in tree.in_flight if h.expand.move == "attempt"} == {tree.root}
+    finish(tree)
+    assert open_all(tree, strategy, 2) == ["attempt", "attempt"]
+
+
+def test_a_share_of_the_attempts_carries_the_lesson_and_nothing_else_of_the_dead_branch() -> None:
+    tree, strategy = planted(), Restart(n=9, lesson_every=2)
+    open_all(tree, strategy)
+    finish(tree)
+    open_all(tree, strategy, 1)
+    reflection = finish(tree)
+    chosen = strategy.select(tree, LEDGER, 8)
+    assert [e.learnt for e in chosen] == [None, reflection] * 4
+    assert all(e.node == tree.root for e in chosen)
+
+
+def test_without_lessons_nothing_is_spent_on_reflecting() -> None:
+    tree, strategy = planted(), Restart(lesson_every=0)
+    open_all(tree, strategy)
+    finish(tree)
+    assert set(open_all(tree, strategy)) == {"attempt"}
+
+
+def test_it_never_opens_more_than_n_attempts() -> None:
+    tree, strategy = planted(), Restart(n=6)
+    for _ in range(20):
+        open_all(tree, strategy, 3)
+        if tree.in_flight:
+            finish(tree)
+    assert tree.opened_as("attempt") == 6 and strategy.select(tree, LEDGER, 8) == []
+
+
+def test_it_answers_with_the_best() -> None:
+    tree, strategy = planted(), Restart(n=3, lesson_every=0)
+    open_all(tree, strategy)
+    finish(tree, 0.2)
+    open_all(tree, strategy)
+    best = finish(tree, 0.8)
+    finish(tree, 0.5)
+    assert strategy.answer(tree) == best
+
+
+def test_strategies_are_made_by_name_and_the_nearest_is_offered() -> None:
+    for name in names():
+        assert make(SearchConfig(strategy=name)) is not None
+    assert make(SearchConfig(attempts=3, temperature=0.2)) == Restart(3, Sampling(temperature=0.2, max_tokens=768))
+    with pytest.raises(ConfigError, match="did you mean revise"):
+        make(SearchConfig(strategy="revize"))
+    with pytest.raises(ConfigError, match=r"search\.attempts is 0"):
+        make(SearchConfig(attempts=0))
