@@ -12,7 +12,7 @@ from reasoner.dialect.driven import Driven, written
 from reasoner.errors import CoreError
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import Core, Verifier, World
-from reasoner.suites import report, suite_arguments
+from reasoner.suites import report
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered, Event, Wrote
 from reasoner.tree import Head, Node, Tree
@@ -25,7 +25,6 @@ from reasoner.types import (
     Span,
     Step,
     StepKind,
-    Suite,
     Task,
     ToolCall,
 )
@@ -52,7 +51,10 @@ class Growth:
 
 @dataclass(frozen=True)
 class Loop:
-    """Grows heads of one task's tree. Costs are charged as they arise, also when a head is cancelled half-way."""
+    """Grows heads of one task's tree. Costs are charged as they arise, also when a head is cancelled half-way.
+
+    The visible suite is bound to the toolbox's `run_tests`: nobody who calls it says what is tested.
+    """
 
     task: Task
     core: Core
@@ -102,15 +104,15 @@ class Loop:
         elif self.task.visible is None:
             growth.take(Step("answer", "", (self.dialect.again(completion),)))
         else:
-            await self._observe(growth, self.task.visible, completion)
+            await self._observe(growth, completion)
 
-    async def _observe(self, growth: Growth, suite: Suite, completion: Completion) -> None:
+    async def _observe(self, growth: Growth, completion: Completion) -> None:
         self.tell(Entered(growth.head.id, "observe"))
-        call = ToolCall("run_tests", suite_arguments(suite, wall_s=self.limits.wall_s))
+        call = ToolCall("run_tests", {})
         result, growth.world = await self.toolbox.call(self.world, growth.world, call, self.limits)
         growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
         step = self.dialect.observe(report(result, self.level), completion)
-        growth.take(replace(step, call=ToolCall("run_tests", {}), result=result))
+        growth.take(replace(step, call=call, result=result))
 
     async def _reflect(self, growth: Growth) -> None:
         sampling = replace(growth.head.expand.sampling, max_tokens=_REFLECTION, stop=("\n\n", "```"))

@@ -14,6 +14,7 @@ from reasoner.ledger import Budget, Ledger
 from reasoner.loop import Loop
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier
 from reasoner.stopping import BudgetSpent, FirstOf, Solved
+from reasoner.suites import suite_arguments
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Added, Began, Dropped, Event, Finished, Listener, Opened, Stopped
 from reasoner.tree import Head, Node, Tree
@@ -62,7 +63,7 @@ class Reasoner:
             tell(self._began(task))
             tell(Added(tree[tree.plant([root], world.root)]))
             loop = Loop(
-                task, self.core, world, self.toolbox, dialect, self.verifiers, self.limits, self.sandbox.level, tell
+                task, self.core, world, self._tools(task), dialect, self.verifiers, self.limits, self.sandbox.level, tell
             )
             stop = await self._search(loop, tree, ledger, tell)
             tell(Stopped(stop))
@@ -120,6 +121,11 @@ class Reasoner:
         if suite is None or not files:
             return None
         return await self.sandbox.grade({**task.files, **files}, suite, self.limits)
+
+    def _tools(self, task: Task) -> Toolbox:
+        if task.visible is None:
+            return self.toolbox
+        return self.toolbox.bind("run_tests", suite_arguments(task.visible, wall_s=self.limits.wall_s))
 
     def _began(self, task: Task) -> Began:
         core = self.core.info

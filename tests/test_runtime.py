@@ -40,7 +40,7 @@ def judge(files: Files) -> list[dict[str, str]]:
 
 
 def world_says(name: str, arguments: Json, files: Files) -> ToolResult:
-    assert name == "run_tests" and "hidden" not in str(arguments)
+    assert name == "run_tests" and arguments["asserts"] and "hidden" not in str(arguments)
     return ToolResult(value={"tests": judge(files), "error": "", "trust": "weak"}, cpu_s=0.5)
 
 
