@@ -62,9 +62,8 @@ class Reasoner:
             tree = Tree(task.id, self.seed)
             tell(self._began(task))
             tell(Added(tree[tree.plant([root], world.root)]))
-            loop = Loop(
-                task, self.core, world, self._tools(task), dialect, self.verifiers, self.limits, self.sandbox.level, tell
-            )
+            tools, level = self._tools(task), self.sandbox.level
+            loop = Loop(task, self.core, world, tools, dialect, self.verifiers, self.limits, level, tell)
             stop = await self._search(loop, tree, ledger, tell)
             tell(Stopped(stop))
             answer = self.strategy.answer(tree)
