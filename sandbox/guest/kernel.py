@@ -1,0 +1,90 @@
+"""The few Linux calls that Python does not have: process attributes, system-call filter, Landlock, CPU clocks."""
+
+import ctypes
+import os
+import resource
+import time
+
+_SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _SET_NO_NEW_PRIVS = 4, 22, 36, 38
+_LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
+_SCOPES = 0b11  # abstract unix sockets, signals
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = [("files", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
+
+
+def _prctl(option, *values):
+    arguments = [ctypes.c_ulong(v) for v in (*values, 0, 0, 0, 0)[:4]]
+    return _libc.prctl(option, *arguments) == 0
+
+
+def hide():
+    """Nobody of the same user may read this process's memory or open its descriptors. An `execve` ends it."""
+    return _prctl(_SET_DUMPABLE, 0)
+
+
+def adopt_orphans():
+    """Descendants whose parent dies become children of this process, so none gets away."""
+    return _prctl(_SET_SUBREAPER, 1)
+
+
+def renounce_privileges():
+    return _prctl(_SET_NO_NEW_PRIVS, 1)
+
+
+def filter_syscalls(program):
+    """Install a compiled BPF program for this process and all it starts."""
+    loaded = _Program(len(program) // 8, program)
+    if _libc.prctl(_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(loaded), ctypes.c_ulong(0), ctypes.c_ulong(0)):
+        raise OSError(ctypes.get_errno(), "the system-call filter cannot be installed")
+
+
+def scope_signals():
+    """From here on, signal only what this process starts (Landlock ABI 6), and trace nothing else.
+
+    Returns False where the kernel cannot, or when 16 scopes are nested already: then the enclosing ones still hold.
+    """
+    wanted = _Ruleset(0, 0, _SCOPES)
+    fd = _libc.syscall(_LANDLOCK_CREATE, ctypes.byref(wanted), ctypes.c_size_t(ctypes.sizeof(wanted)), ctypes.c_uint(0))
+    if fd < 0:
+        return False
+    done = _libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(fd), ctypes.c_uint(0)) == 0
+    os.close(fd)
+    return done
+
+
+def cpu_seconds(pid):
+    """CPU time of all threads of a process, None when it is gone."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def expendable():
+    """Let the kernel kill this process, and all it starts, before the supervisor. Not possible once hidden."""
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def bound(limits, *, hard):
+    """Set this process's resource limits from a call's limits; soft ones leave room for a later call to differ."""
+    wanted = {
+        resource.RLIMIT_AS: limits["memory"],
+        resource.RLIMIT_FSIZE: limits["disk"],
+        resource.RLIMIT_NOFILE: 512,
+        resource.RLIMIT_CORE: 0,
+    }
+    if limits.get("total_processes"):
+        wanted[resource.RLIMIT_NPROC] = limits["total_processes"]
+    for kind, value in wanted.items():
+        highest = resource.getrlimit(kind)[1]
+        value = value if highest == resource.RLIM_INFINITY else min(value, highest)
+        resource.setrlimit(kind, (value, value if hard else highest))

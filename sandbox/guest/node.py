@@ -1,0 +1,172 @@
+"""A node: an interpreter that ran one cell and froze. Asked to fork, its child runs the next cell and freezes in turn.
+
+The node itself never changes again, so every cell is a place to come back to. The supervisor stops the process between
+requests: threads and timers that the code left behind stand still too.
+"""
+
+import builtins
+import gc
+import os
+import signal
+import socket
+import sys
+import types
+import warnings
+
+from guest import cell, kernel, openfiles
+from guest.frames import Inbox, encode
+
+_FRAME = 64 << 20
+
+
+def root(control):
+    """Be the root node: a bare interpreter, forked from the supervisor before anything was there to be seen."""
+    kernel.expendable()
+    kernel.hide()
+    quiet = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(quiet, fd)
+    node = Node(control)
+    node.serve()
+
+
+class Node:
+    def __init__(self, control):
+        self._control = control
+        self._inbox = Inbox(_FRAME)
+        self._cells = 0
+        self._slot = ""
+        self._open, self._rest = [], []
+        self._folder = ""
+        main = types.ModuleType("__main__")
+        main.__builtins__ = builtins
+        self._namespace = main.__dict__
+        sys.modules["__main__"] = main
+
+    def serve(self):
+        """Answer the supervisor for ever; a child that was forked along the way goes on in this same loop."""
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 2)
+            if not data:
+                os._exit(0)
+            for message in self._inbox.feed(data):
+                getattr(self, "_" + message["op"])(message, fds)
+
+    def _say(self, message):
+        self._control.sendall(encode(message))
+
+    def _configure(self, message, fds):
+        """Once, in the root: limits, filters, the place of packages; then forget that we were here."""
+        kernel.bound(message["limits"], hard=True)
+        kernel.renounce_privileges()
+        if message["filter"]:
+            kernel.filter_syscalls(bytes.fromhex(message["filter"]))
+        sys.path[:] = ["", *(p for p in sys.path if not p.startswith("/opt/reasoner")), *message["packages"]]
+        sys.argv = [""]
+        for name in [n for n in sys.modules if n == "guest" or n.startswith("guest.")]:
+            del sys.modules[name]
+        gc.collect()
+        gc.freeze()
+        self._say({"configured": True})
+
+    def _reap(self, message, fds):
+        """Wait for processes that the supervisor has killed, so that no zombie counts against the limit."""
+        for pid in message["pids"]:
+            try:
+                os.waitpid(pid, 0)
+            except OSError:
+                continue
+        _reap_ended()
+        self._say({"reaped": True})
+
+    def _fork(self, message, fds):
+        _reap_ended()
+        random = sys.modules.get("random")
+        state = random.getstate() if random else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # threads are reported when the node freezes
+            pid = os.fork()
+        if pid:
+            for fd in fds:
+                os.close(fd)
+            self._say({"forked": pid})
+            return
+        self._control.close()
+        self._control, self._inbox = socket.socket(fileno=fds[0]), Inbox(_FRAME)
+        os.set_inheritable(fds[0], False)
+        os.dup2(fds[1], 1)
+        os.dup2(fds[1], 2)
+        os.close(fds[1])
+        if random:
+            random.setstate(state)
+        os.setsid()
+        kernel.adopt_orphans()
+        kernel.scope_signals()
+        self._say({"hello": True})
+
+    def _cell(self, message, fds):
+        """Run the cell for which this process was forked, then freeze."""
+        self._move(message)
+        kernel.bound(message["limits"], hard=False)
+        self._cells += 1
+        outcome = cell.execute(
+            message["code"],
+            self._namespace,
+            f"<cell {self._cells}>",
+            message["limits"]["wall_s"],
+            message["limits"]["output"],
+        )
+        cell.flush()
+        quiet = os.open("/dev/null", os.O_RDWR)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        os.close(quiet)
+        self._folder = _folder_in(self._slot)
+        self._open, shared = openfiles.record(self._slot, {0, 1, 2, self._control.fileno()})
+        self._say({"cell": outcome, "notes": [*self._rest, *shared]})
+
+    def _move(self, message):
+        """Come to the slot in which this cell runs: its folder, its open files, its place for temporary files."""
+        self._slot = message["slot"]
+        try:
+            os.chdir(f"{self._slot}/{self._folder}")
+        except OSError:
+            os.chdir(self._slot)
+        self._rest = openfiles.reopen(self._open, self._slot)
+        os.environ["TMPDIR"] = message["tmp"]
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None
+        if "importlib" in sys.modules:
+            sys.modules["importlib"].invalidate_caches()
+
+
+def _folder_in(slot):
+    """The working folder relative to the slot, as far as it is in it."""
+    try:
+        at = os.getcwd()
+    except OSError:
+        return ""
+    return at[len(slot) + 1 :] if at.startswith(slot + "/") else ""
+
+
+def _reap_ended():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def spawn():
+    """Fork the root node; its process id and the supervisor's end of its socket."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid, ours
+    try:
+        ours.close()
+        signal.set_wakeup_fd(-1)
+        root(theirs)
+    finally:
+        os._exit(1)

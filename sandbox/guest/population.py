@@ -1,0 +1,87 @@
+"""Every process of the world, and who is responsible for it: heaps, programs of calls in flight, and strays."""
+
+import os
+import sys
+import time
+
+from guest import processes
+
+_PASSES = 300
+
+
+class Population:
+    """`heaps` by process id. `calls` are the process ids of calls in flight, whose descendants are left alone."""
+
+    def __init__(self, root):
+        self.root = root
+        self.heaps = {root.pid: root}
+        self.calls = set()
+        self.exits = {}
+        """Wait status and resource usage of programs that have ended, until somebody asks."""
+
+    def known(self):
+        return {1, *self.heaps, *self.calls}
+
+    def members(self):
+        """Process id of each call in flight -> its other living processes."""
+        found = {pid: set() for pid in self.calls}
+        for pid, owner in self.others().items():
+            if owner in found:
+                found[owner].add(pid)
+        return found
+
+    def sweep(self):
+        """Kill everything that is neither a heap nor part of a call in flight, and wait until it is dead."""
+        killed = set()
+        for attempt in range(_PASSES):
+            busy = self.calls | {heap.pid for heap in self.heaps.values() if heap.expecting}
+            strays = {pid for pid, owner in self.others().items() if owner not in busy}
+            if not strays:
+                return killed
+            killed |= strays
+            for pid in strays:
+                processes.kill(pid)
+            if attempt == _PASSES // 3:
+                processes.kill(-1)  # it forks faster than it dies: all go, and the host replays what it needs
+            self.reap()
+            time.sleep(0.0005)
+        sys.exit("processes are left that cannot be killed")
+
+    def reap(self):
+        """Collect children that have ended: programs, and orphans that came to us."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            if pid == self.root.pid:
+                sys.exit("the root node has died")
+            if pid in self.calls:
+                self.exits[pid] = status, usage.ru_utime + usage.ru_stime
+
+    def bury(self, heap):
+        """Kill a heap and have its parent collect it."""
+        self.heaps.pop(heap.pid, None)
+        processes.kill(heap.pid)
+        heap.close()
+        keeper = heap.parent
+        while keeper and not keeper.alive:
+            keeper = keeper.parent
+        self.collect(keeper, [heap.pid])
+
+    def collect(self, keeper, pids):
+        if keeper is None:
+            self.reap()
+            return
+        try:
+            keeper.ask({"op": "reap", "pids": pids})
+        except OSError:  # it is dying too; its end will be noticed by itself
+            return
+
+    def others(self):
+        """Living processes that are no heap and no call -> the heap or call they descend from, else 1."""
+        owners = {*self.heaps, *self.calls}
+        unknown = processes.listing() - {1} - owners
+        return processes.owned(unknown, owners) if unknown else {}

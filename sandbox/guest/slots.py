@@ -1,0 +1,233 @@
+"""Slots: the directories in which calls run, one call at a time in each.
+
+After a call its slot is scanned and compared with what it held before; only what changed is read. Before a call it is
+brought to the state that the call starts from; only what differs is written. Everything found in a slot is hostile:
+names, depth, sizes, modes, links.
+"""
+
+import collections
+import os
+import stat
+import time
+
+from guest.files import Entry, TooMuch
+
+Seen = collections.namedtuple("Seen", "entry signature settled")
+
+_DEPTH = 48
+_GRAIN_NS = 20_000_000
+"""A change within this long of a scan can leave the same change time: such files are read again."""
+
+
+class Slot:
+    """One directory for calls: `files` is the workspace, `tmp` and `tool` last for one call."""
+
+    def __init__(self, home, store):
+        self.home, self.files, self.tmp, self.tool = home, f"{home}/files", f"{home}/tmp", f"{home}/tool"
+        self._store = store
+        self._seen = {}
+        self.manifest = {}
+        for folder in (home, self.files, self.tmp, self.tool):
+            os.mkdir(folder, 0o755)
+        self._identity = self._inodes()
+
+    def intact(self):
+        """False when a call has moved, removed or replaced one of the slot's own folders: it cannot be used again."""
+        try:
+            return self._inodes() == self._identity
+        except OSError:
+            return False
+
+    def scan(self, limits):
+        """Read what changed; the manifest of what is here now. Raises TooMuch, and the slot is then empty."""
+        try:
+            self._clear(self.tmp)
+            self._clear(self.tool)
+            self._seen = self._walk(limits)
+        except (TooMuch, OSError) as error:
+            self._clear(self.files)
+            self._seen, self.manifest = {}, {}
+            raise TooMuch(str(error)) from error
+        found = {path: seen.entry for path, seen in self._seen.items()}
+        if found != self.manifest:
+            self.manifest = found
+        return self.manifest
+
+    def become(self, manifest):
+        """Hold `manifest`, given that the slot is as the last scan saw it."""
+        if manifest is self.manifest or manifest == self.manifest:
+            self.manifest = manifest
+            return
+        for path in sorted(self._seen, reverse=True):
+            old, new = self._seen[path].entry, manifest.get(path)
+            if new is None or new != old and not (new.kind == old.kind == "d"):
+                self._remove(path, old)
+        for path in sorted(manifest):
+            if path not in self._seen or self._seen[path].entry != manifest[path]:
+                self._write(path, manifest[path])
+        self.manifest = manifest
+
+    def held(self):
+        """Bytes and entries on disk now, roughly: another process may be writing."""
+        size = count = 0
+        for folder, folders, names in os.walk(self.home):
+            count += len(folders) + len(names)
+            for name in names:
+                try:
+                    size += os.lstat(f"{folder}/{name}").st_blocks * 512
+                except OSError:
+                    continue
+        return size, count
+
+    def _inodes(self):
+        found = [os.lstat(folder) for folder in (self.home, self.files, self.tmp, self.tool)]
+        return [(status.st_ino, stat.S_ISDIR(status.st_mode)) for status in found]
+
+    def _walk(self, limits):
+        now, found, size = time.time_ns(), {}, 0
+        pending = [("", 0)]
+        while pending:
+            folder, depth = pending.pop()
+            if depth > _DEPTH:
+                raise TooMuch(f"folders were nested more than {_DEPTH} deep")
+            with os.scandir(f"{self.files}/{folder}" if folder else self.files) as entries:
+                for item in entries:
+                    path = f"{folder}/{item.name}" if folder else item.name
+                    seen = self._look(path, now, limits["disk"] - size)
+                    if seen is None:
+                        continue
+                    found[path] = seen
+                    size += seen.entry.size
+                    if len(found) > limits["inodes"]:
+                        raise TooMuch(f"there were more than {limits['inodes']} files and folders")
+                    if seen.entry.kind == "d":
+                        pending.append((path, depth + 1))
+        return found
+
+    def _look(self, path, now, room):
+        full = f"{self.files}/{path}"
+        status = os.lstat(full)
+        mode = stat.S_IMODE(status.st_mode) & 0o777 | 0o400
+        if stat.S_ISDIR(status.st_mode):
+            if status.st_mode & 0o700 != 0o700:
+                os.chmod(full, mode | 0o700)
+            return Seen(Entry("d", mode | 0o700, "", 0), None, True)
+        if stat.S_ISLNK(status.st_mode):
+            return Seen(Entry("l", 0, os.readlink(full), 0), None, True)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if status.st_size > room:
+            raise TooMuch(f"the files came to more than the {room} bytes that were left")
+        signature = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, mode)
+        before = self._seen.get(path)
+        if before and before.settled and before.signature == signature:
+            return before
+        if not status.st_mode & 0o400:
+            os.chmod(full, mode)
+        fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            content = file.read(room + 1)
+        entry = Entry("f", mode, self._store.add(content), len(content))
+        return Seen(entry, signature, status.st_ctime_ns + _GRAIN_NS < now)
+
+    def _write(self, path, entry):
+        full = f"{self.files}/{path}"
+        if entry.kind == "d":
+            if path not in self._seen or self._seen[path].entry.kind != "d":
+                os.mkdir(full)
+            os.chmod(full, entry.mode | 0o700)
+            self._seen[path] = Seen(entry, None, True)
+            return
+        if entry.kind == "l":
+            os.symlink(entry.content, full)
+            self._seen[path] = Seen(entry, None, True)
+            return
+        fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(self._store[entry.content])
+            os.fchmod(fd, entry.mode)
+        status = os.lstat(full)
+        signature = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, entry.mode)
+        self._seen[path] = Seen(entry, signature, False)
+
+    def _remove(self, path, entry):
+        full = f"{self.files}/{path}"
+        if entry.kind == "d":
+            os.rmdir(full)
+        else:
+            os.unlink(full)
+        del self._seen[path]
+
+    def _clear(self, folder):
+        """Empty a folder of any depth: subfolders are moved up before they are emptied, so no path grows long."""
+        pending, moved = [folder], 0
+        while pending:
+            at = pending[-1]
+            os.chmod(at, 0o700)
+            with os.scandir(at) as entries:
+                below = list(entries)
+            for item in below:
+                if item.is_dir(follow_symlinks=False):
+                    target = f"{self.home}/.dropped-{moved}"
+                    os.chmod(item.path, 0o700)
+                    os.rename(item.path, target)
+                    moved += 1
+                    pending.append(target)
+                else:
+                    os.unlink(item.path)
+            if pending[-1] == at:
+                pending.pop()
+                if at != folder:
+                    os.rmdir(at)
+
+
+class Slots:
+    """All slots of a world. A slot that a call has broken is left behind, and a new one takes its place."""
+
+    def __init__(self, home, store):
+        self._home, self._store = home, store
+        self._free, self._made = [], 0
+        self._all = []
+
+    def take(self, manifest):
+        """The first free slot, holding `manifest`."""
+        while self._free:
+            slot = min(self._free, key=self._all.index)
+            self._free.remove(slot)
+            try:
+                slot.become(manifest)
+            except OSError:
+                self._all.remove(slot)
+                continue
+            return slot
+        slot = Slot(f"{self._home}/{self._made}", self._store)
+        self._made += 1
+        self._all.append(slot)
+        slot.become(manifest)
+        return slot
+
+    def give(self, slot):
+        if slot.intact():
+            self._free.append(slot)
+        else:
+            self._all.remove(slot)
+
+    def idle(self):
+        return len(self._free) == len(self._all)
+
+    def size(self):
+        """Bytes and entries that the scans have found in all slots together."""
+        held = [entry.size for slot in self._all for entry in slot.manifest.values()]
+        return sum(held), len(held)
+
+    def manifests(self):
+        return [slot.manifest for slot in self._all]
+
+    def tidy(self, *folders):
+        """Remove what calls have left outside their workspaces. Only while none is running."""
+        kept = {slot.home for slot in self._all}
+        for folder in (self._home, *folders):
+            with os.scandir(folder) as entries:
+                left = [item for item in entries if item.path not in kept]
+            for item in left:
+                remove(item.path, self._home)
