@@ -125,6 +125,7 @@ class Decoder:
         self.context = shape.context
         self.vocabulary = min(rows, shape.vocabulary)
         self.device = device
+        self.shares = device.type == "cpu"
         self._dtype = dtype
         tensors = _Tensors(checkpoint, dtype, device)
         self._layers = [_Layer(i, shape, tensors) for i in range(shape.layers)]
@@ -138,11 +139,8 @@ class Decoder:
         self._frequencies, self._gain = _frequencies(shape)
         self._frequencies = self._frequencies.to(device)
         self._pool = torch.empty(0)
+        self.bytes_per_token = shape.layers * 2 * shape.kv_heads * shape.head_size * dtype.itemsize
         checkpoint.release_pages()
-
-    @property
-    def bytes_per_token(self) -> int:
-        return self.shape.layers * 2 * self.shape.kv_heads * self.shape.head_size * self._dtype.itemsize
 
     def allocate(self, slots: int) -> None:
         shape = self.shape

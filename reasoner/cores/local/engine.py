@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from reasoner.cores.local.cache import Node, RadixCache, shared_length
-from reasoner.cores.local.decoder import Decoder
+from reasoner.cores.local.network import Network
 from reasoner.cores.local.plan import plan
 from reasoner.cores.local.rows import Job, Row, check, room
 from reasoner.cores.local.sampling import draw
@@ -29,7 +29,7 @@ class Engine:
     """
 
     def __init__(
-        self, network: Decoder, tokenizer: Tokenizer, *, kv_bytes: int, max_rows: int, threads: int | None = None
+        self, network: Network, tokenizer: Tokenizer, *, kv_bytes: int, max_rows: int, threads: int | None = None
     ) -> None:
         slots = kv_bytes // network.bytes_per_token
         if slots < 2:
@@ -187,7 +187,7 @@ class Engine:
 
     def _forward(self, decoding: list[Row], chunks: list[tuple[Row, int]]) -> None:
         network = self._network
-        hidden = network.forward(plan(decoding, chunks, network.device, network.device.type == "cpu"))
+        hidden = network.forward(plan(decoding, chunks, network.device, network.shares))
         at = 0
         for row, count in [(r, 1) for r in decoding] + chunks:
             kept = max(0, row.computed + count - max(row.keep_from, row.computed))

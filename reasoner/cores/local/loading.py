@@ -6,10 +6,11 @@ import torch
 
 from reasoner.cores.local.checkpoint import Checkpoint, read_config
 from reasoner.cores.local.decoder import Decoder, shape_of
+from reasoner.cores.local.network import Network
 from reasoner.errors import CoreError
 
 
-def load_network(directory: Path, rows: int, dtype: str, device: str) -> Decoder:
+def load_network(directory: Path, rows: int, dtype: str, device: str) -> Network:
     """The network in `directory`, its vocabulary cut to `rows`.
 
     Raises:
@@ -20,9 +21,12 @@ def load_network(directory: Path, rows: int, dtype: str, device: str) -> Decoder
     where = _device(device)
     if dtype not in ("bfloat16", "float32"):
         raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16 or float32")
-    if shape is None:
-        raise CoreError("not yet")
-    return Decoder(shape, Checkpoint(directory), rows, getattr(torch, dtype), where)
+    kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    if shape is not None:
+        return Decoder(shape, Checkpoint(directory), rows, kind, where)
+    from reasoner.cores.local.foreign import Foreign
+
+    return Foreign(directory, rows, kind, where)
 
 
 def _device(name: str) -> torch.device:

@@ -46,6 +46,8 @@ class Chunk:
     stop: int
     slots: torch.Tensor | slice
     past: int
+    wanted: int
+    """How many of its last tokens have a hidden state that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def plan(decoding: Sequence["Row"], chunks: Sequence[tuple["Row", int]], device:
         ids.append(row.tokens[row.computed : stop])
         slots.append(row.slots[row.computed : stop])
         positions.append(np.arange(row.computed, stop, dtype=np.int32))
-        wanted.extend(range(at + max(0, row.keep_from - row.computed), at + count))
+        skipped = min(count, max(0, row.keep_from - row.computed))
+        wanted.extend(range(at + skipped, at + count))
         if index >= len(decoding):
-            parts.append(Chunk(at, at + count, _run(row.slots[:stop], device), row.computed))
+            parts.append(Chunk(at, at + count, _run(row.slots[:stop], device), row.computed, count - skipped))
         at += count
     shared, starts = _shared(decoding, device) if share else ((), [0] * len(decoding))
     return Batch(

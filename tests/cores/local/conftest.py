@@ -93,3 +93,41 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
             if name.endswith("bias"):
                 weight.normal_(0, 0.3)
     return save(tmp_path_factory.mktemp("qwen2"), model)
+
+
+def _made(tmp_path_factory: pytest.TempPathFactory, name: str, model: Any) -> Tiny:
+    return save(tmp_path_factory.mktemp(name), model)
+
+
+@pytest.fixture(scope="session")
+def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Norms on every head, an output matrix of its own."""
+    torch.manual_seed(2)
+    model = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**TINY, head_dim=16, tie_word_embeddings=False))
+    return _made(tmp_path_factory, "qwen3", model)
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Llama 3.1's stretched rotation."""
+    torch.manual_seed(3)
+    rope = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    scaling = {"rope_type": "llama3", "rope_theta": 10000.0, **rope}
+    config = transformers.LlamaConfig(**TINY, rope_parameters=scaling, tie_word_embeddings=False)
+    return _made(tmp_path_factory, "llama", transformers.LlamaForCausalLM(config))
+
+
+@pytest.fixture(scope="session")
+def gemma(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """An architecture that our own forward pass does not know: windows, caps on scores and logits."""
+    torch.manual_seed(4)
+    config = transformers.Gemma2Config(**TINY, head_dim=16, sliding_window=24, attn_implementation="eager")
+    return _made(tmp_path_factory, "gemma", transformers.Gemma2ForCausalLM(config))
+
+
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Learnt positions and no rotation at all."""
+    torch.manual_seed(5)
+    config = transformers.GPT2Config(vocab_size=WORDS, n_embd=48, n_layer=2, n_head=4, n_positions=256)
+    return _made(tmp_path_factory, "gpt2", transformers.GPT2LMHeadModel(config))
