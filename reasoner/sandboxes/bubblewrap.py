@@ -143,7 +143,7 @@ class _Process:
             await asyncio.to_thread(self._group.remove)
         with self._words as words:
             words.seek(0)
-            return " ".join(words.read().decode("utf-8", "replace")[-500:].split())
+            return words.read().decode("utf-8", "replace")
 
 
 def executable() -> Path:

@@ -23,7 +23,7 @@ from reasoner.types import Limits
 LABEL = "reasoner.world"
 _HEAD = struct.Struct(">BxxxI")
 _TIMEOUT_S = 60
-_WORDS = 2000
+_WORDS = 8000
 
 
 def connect() -> Any:
@@ -150,7 +150,7 @@ class _Container:
         await asyncio.to_thread(_remove, self._api, self._container)
         self._stream.close()
         self._socket.close()
-        return " ".join(self._words.decode("utf-8", "replace").split())[-500:]
+        return self._words.decode("utf-8", "replace")
 
     def _pieces(self) -> Iterator[bytes]:
         """What stdout has said; stderr is kept for the last words."""

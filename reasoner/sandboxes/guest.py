@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from reasoner.errors import SandboxError
 from reasoner.sandboxes.frames import FrameError, Frames, encode
 
+_WORDS = 500
+
 
 class Channel(Protocol):
     """A started guest, as its launcher hands it over."""
@@ -24,7 +26,11 @@ class Channel(Protocol):
 
 
 class GuestLost(SandboxError):
-    """The guest is gone, and every snapshot that it held."""
+    """The guest is gone, and every snapshot that it held. `broken` when it failed by a fault of its own."""
+
+    def __init__(self, message: str, broken: bool = False) -> None:
+        super().__init__(message)
+        self.broken = broken
 
 
 class Guest:
@@ -37,6 +43,7 @@ class Guest:
         self._writing = asyncio.Lock()
         self.lost = ""
         """Why it is gone; empty while it is there."""
+        self._broken = False
         self._ending: asyncio.Task[None] | None = None
         self._listening = asyncio.create_task(self._listen())
 
@@ -47,7 +54,7 @@ class Guest:
             GuestLost: it is gone, or did not answer within `deadline_s` and was killed.
         """
         if self.lost:
-            raise GuestLost(self.lost)
+            raise self._loss()
         number = next(self._ids)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -57,7 +64,7 @@ class Guest:
                 return await answer
         except TimeoutError:
             await self._lose(f"the sandbox did not answer within {deadline_s:.1f} s and was killed")
-            raise GuestLost(self.lost) from None
+            raise self._loss() from None
         except asyncio.CancelledError:
             if request["op"] == "run" and not self.lost:
                 await self._send({"op": "cancel", "run": number, "id": next(self._ids)})
@@ -100,9 +107,13 @@ class Guest:
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
-        words = await self._channel.stop()
+        words = " ".join((await self._channel.stop()).split())
+        self._broken = "Traceback" in words
         if words:
-            self.lost = f"{self.lost}; its last words: {words}"
+            self.lost = f"{self.lost}; its last words: {words[-_WORDS:]}"
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(GuestLost(self.lost))
+                answer.set_exception(self._loss())
+
+    def _loss(self) -> GuestLost:
+        return GuestLost(self.lost, self._broken)

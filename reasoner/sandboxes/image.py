@@ -34,8 +34,9 @@ def imported(api: Any, found: Interpreter, progress: Progress) -> str:
         with tempfile.TemporaryFile() as archive:
             _pack(root, archive)
             archive.seek(0)
+            pieces = iter(lambda: archive.read(1 << 20), b"")
             api.import_image_from_stream(
-                archive, repository=REPOSITORY, tag=tag, changes=[f"ENTRYPOINT {json.dumps(COMMAND)}"]
+                pieces, repository=REPOSITORY, tag=tag, changes=[f"ENTRYPOINT {json.dumps(COMMAND)}"]
             )
         if not _has(api, tag):
             raise SandboxError(f"the Docker engine did not take the image {REPOSITORY}:{tag}: see its log")
@@ -80,6 +81,7 @@ def _context(folder: Path, additions: list[tuple[str, Path]]) -> None:
     root = folder / "root"
     for mount in ("slots", rootfs.PROJECT):
         (root / mount).mkdir(parents=True)
+    (root / "slots").chmod(0o1777)
     (root / "workspace").symlink_to("/proc/self/cwd")
     for place, file in additions:
         (root / place).parent.mkdir(parents=True, exist_ok=True)

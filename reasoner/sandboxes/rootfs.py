@@ -33,8 +33,6 @@ ENVIRONMENT = {
 }
 SEARCHED = f"/{PROJECT}\n/{PACKAGES}\n"
 """Content of a `.pth` file: a project's own packages come before ours."""
-_RECIPE = "1"
-"""Change it when the same inputs are to give another folder."""
 _ALWAYS_THERE = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
 _LEFT_OUT = shutil.ignore_patterns(
     *("site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3"),
@@ -53,7 +51,8 @@ def store() -> Path:
 def digest(found: Interpreter) -> str:
     """Twelve hex digits that name the root of this interpreter, this guest and these packages."""
     binary = found.executable.stat()
-    parts = [_RECIPE, str(found.executable), found.build, str(binary.st_size), str(binary.st_mtime_ns)]
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    parts = [recipe, str(found.executable), found.build, str(binary.st_size), str(binary.st_mtime_ns)]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in _ALWAYS_THERE]
     summed = hashlib.sha256("\0".join(parts).encode())
     for place, source in _guest_files():
@@ -127,6 +126,8 @@ def _build(root: Path, found: Interpreter) -> None:
     _write(root / "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
     _compile(root, found, stdlib)
     _make_readable(root)
+    for folder in ("tmp", "slots"):
+        (root / folder).chmod(0o1777)  # what is mounted there takes its mode from here
 
 
 def additions() -> list[tuple[str, Path]]:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from reasoner.content import content_dir
+from reasoner.content import content_dir, load_tool
 from reasoner.errors import SandboxError
 from reasoner.sandboxes.guest import Guest
 from reasoner.sandboxes.rootfs import PACKAGES, PROJECT
@@ -18,7 +18,7 @@ from reasoner.sandboxes.seccomp import compile_filter
 from reasoner.sandboxes.walls import Walls
 from reasoner.sandboxes.world import GuestWorld
 from reasoner.suites import report, suite_arguments
-from reasoner.types import Files, Limits, Report, Suite, Tool
+from reasoner.types import Files, Limits, Report, Suite
 
 
 class Launcher(Protocol):
@@ -62,7 +62,8 @@ class GuestSandbox:
         world = await self.open(candidate, limits)
         try:
             arguments = suite_arguments(suite, wall_s=limits.wall_s)
-            result, _ = await world.run(world.root, _run_tests(), arguments, limits)
+            run_tests = load_tool(content_dir("tools") / "run_tests")
+            result, _ = await world.run(world.root, run_tests, arguments, limits)
         finally:
             self._behind(world.close())
         said = report(result, self.level)
@@ -133,8 +134,3 @@ async def _discard(task: asyncio.Task[Guest]) -> None:
     """Close a guest that nobody wants any more, once it has started."""
     with contextlib.suppress(SandboxError):
         await (await task).close()
-
-
-def _run_tests() -> Tool:
-    program = (content_dir("tools") / "run_tests" / "run.py").read_bytes()
-    return Tool("run_tests", "", "files", {}, program)

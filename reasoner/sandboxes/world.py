@@ -88,7 +88,7 @@ class GuestWorld:
         try:
             answer, made = await self._make(at, request, limits.wall_s + _GRACE_S)
         except GuestLost as lost:
-            if self._closed:
+            if self._closed or lost.broken:
                 raise
             return ToolResult(error="killed", detail=f"{lost}; the world was started anew"), self._again(at)
         result = _result(answer.get("result"), tool)
