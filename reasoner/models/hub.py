@@ -13,7 +13,8 @@ from reasoner.models.partial import Partial, Unavailable
 from reasoner.models.progress import Progress
 from reasoner.models.registry import HubFile
 
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(30.0, connect=3.0)
+"""Seconds. A name may have several addresses, and each that is silent costs the connect time-out."""
 _TRIES = 5
 
 
