@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from reasoner import models
@@ -33,11 +34,11 @@ async def assemble(
     Raises:
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
-    config = config or Config()
+    config, progress = config or Config(), progress or Silent()
     strategy = make(config.search)
     core, sandbox = await _side_by_side(
-        _core(config.core, progress or Silent(), environment),
-        open_sandbox(config.sandbox.kind, python=config.sandbox.python or None),
+        _core(config.core, progress, environment),
+        open_sandbox(config.sandbox.kind, python=config.sandbox.python or None, progress=progress.tell),
     )
     try:
         yield Reasoner(
@@ -71,7 +72,9 @@ async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str
     if config.url:
         from reasoner.cores.remote import RemoteCore
 
-        return RemoteCore(config.url, config.model, key=environment.get("OPENAI_API_KEY", ""))
+        tokenizer = Path(config.tokenizer) if config.tokenizer else None
+        key = environment.get("OPENAI_API_KEY") or None
+        return await RemoteCore.connect(config.url, config.model, api_key=key, tokenizer_dir=tokenizer)
     watched = _Abandonable(progress)
     loading = asyncio.create_task(asyncio.to_thread(_local, config, watched))
     try:
@@ -84,7 +87,7 @@ async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str
 
 
 def _local(config: CoreConfig, progress: Progress) -> Core:
-    directory = models.resolve(config.model, progress=progress)
+    directory = models.resolve(config.model or models.default(), progress=progress)
     progress.begin(f"loading {directory.name}", 0)
     from reasoner.cores.local import LocalCore
 

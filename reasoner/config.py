@@ -28,8 +28,9 @@ def _at_least(least: float, default: Any) -> Any:
 class CoreConfig:
     """Which model, where it runs."""
 
-    model: str = "qwen2.5-coder-0.5b-instruct"
-    """A name of `reasoner models list`, a Hugging Face model directory, or the model's name on a server."""
+    model: str = ""
+    """A name of `reasoner models list`, a Hugging Face model directory, or the model's name on a server; empty takes
+    the default model, or the first that the server lists."""
     url: str = ""
     """An OpenAI-compatible server; empty for the local core."""
     tokenizer: str = ""

@@ -132,6 +132,10 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="sandbox")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
     build = actions.add_parser("build", help="build the Docker image, from a registry's or from this Python")
+    build.add_argument(
+        "--base", metavar="IMAGE", default="", help="a registry's image with Python, such as python:3.12"
+    )
+    build.add_argument("--site", metavar="DIR", default="", help="where that image's Python looks for packages")
     probe = actions.add_parser("probe", help="try the sandboxes for real and say how well they close")
     prune = actions.add_parser("prune", help="remove what a killed run left: containers and folders")
     for action in (build, probe, prune):
