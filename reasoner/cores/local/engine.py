@@ -235,7 +235,7 @@ class Engine:
         if not ready:
             return
         logits = self._network.logits(torch.stack([r.hidden for r in ready if r.hidden is not None]))
-        drawn = draw(logits, [r.job.sampling for r in ready], [r.uniform() for r in ready])
+        drawn = draw(logits.cpu().numpy(), [r.job.sampling for r in ready], [r.uniform() for r in ready])
         for row, token in zip(ready, drawn, strict=True):
             if token is None:
                 self._fail([row], f"the logits after {row.length} tokens are not finite: the weights are damaged")

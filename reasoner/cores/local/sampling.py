@@ -1,12 +1,22 @@
-"""Logits -> one token a row. Every row draws one uniform number a token from a generator of its own seed, and the token
-is read off the cumulative distribution in vocabulary order: what a row draws does not depend on its neighbours."""
+"""Logits -> one token a row. A row draws one uniform number for each token, and the token is read off its cumulative
+distribution in vocabulary order: what a row draws does not depend on its neighbours.
 
+Row by row in numpy: a row of 152k logits stays in the cache of one CPU core, and sorting only what is likely enough to
+matter costs a tenth of sorting all.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from reasoner.types import Sampling
+
+Floats = npt.NDArray[np.floating[Any]]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -17,63 +27,81 @@ class Draw:
     logprob: float
 
 
-def draw(logits: torch.Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float]) -> list[Draw | None]:
+def draw(logits: Floats, samplings: Sequence[Sampling], uniforms: Sequence[float]) -> list[Draw | None]:
     """Sample each row of `logits` (rows, vocabulary; float32). None where a row has no finite distribution.
 
     Filters work in the order temperature, top-k, top-p, min-p; ties at a filter's edge are all kept.
     """
-    norms = torch.logsumexp(logits, dim=-1)
-    picked = logits.argmax(dim=-1)
-    warm = [i for i, s in enumerate(samplings) if s.temperature > 0]
-    if warm:
-        rows = torch.tensor(warm, device=logits.device)
-        kept = logits if len(warm) == len(samplings) else logits[rows]
-        picked[rows] = _inverse(kept, [samplings[i] for i in warm], [uniforms[i] for i in warm])
-    chosen = logits.gather(1, picked[:, None])[:, 0] - norms
-    broken = ~torch.isfinite(norms)
-    return [
-        None if bad else Draw(token, logprob)
-        for token, logprob, bad in zip(picked.tolist(), chosen.tolist(), broken.tolist(), strict=True)
-    ]
+    return [_row(row, s, u) for row, s, u in zip(logits, samplings, uniforms, strict=True)]
 
 
-def _inverse(logits: torch.Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float]) -> torch.Tensor:
-    def column(values: Sequence[float], dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        return torch.tensor(values, dtype=dtype, device=logits.device)[:, None]
+def _row(logits: Floats, sampling: Sampling, uniform: float) -> Draw | None:
+    top = float(logits.max())
+    if not math.isfinite(top):
+        return None
+    weights = np.exp(logits - np.float32(top))
+    norm = top + math.log(float(weights.sum()))
+    if sampling.temperature == 0:
+        token = int(logits.argmax())
+    else:
+        if sampling.temperature != 1:
+            weights = np.exp((logits - np.float32(top)) / np.float32(max(sampling.temperature, _COLDEST)))
+        filtered = sampling.top_k or sampling.top_p < 1 or sampling.min_p
+        token = _filtered(weights, sampling, uniform) if filtered else _unfiltered(weights, uniform)
+    return Draw(token, float(logits[token]) - norm)
 
-    scaled = logits / column([s.temperature for s in samplings])
-    scaled -= scaled.amax(dim=-1, keepdim=True)
-    floor = column([_floor(s, row) for s, row in zip(samplings, scaled, strict=True)])
-    weights = scaled.exp().masked_fill_(scaled < floor, 0.0)
-    running = weights.cumsum(dim=-1, dtype=torch.float64)
-    aim = running[:, -1:] * column(uniforms, torch.float64)
-    return torch.searchsorted(running, aim, right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)
+
+def _unfiltered(weights: Floats, uniform: float) -> int:
+    """The token at `uniform` of the whole mass: first the block that holds it, then the place in the block."""
+    blocks = np.cumsum(np.add.reduceat(weights, np.arange(0, len(weights), _BLOCK), dtype=np.float64))
+    aim = uniform * blocks[-1]
+    block = int(np.searchsorted(blocks, aim, side="right"))
+    before = blocks[block - 1] if block else 0.0
+    start = block * _BLOCK
+    running = before + np.cumsum(weights[start : start + _BLOCK], dtype=np.float64)
+    return start + min(int(np.searchsorted(running, aim, side="right")), len(running) - 1)
 
 
-def _floor(sampling: Sampling, scaled: torch.Tensor) -> float:
-    """The lowest scaled logit that the filters keep; the greatest one is 0."""
-    floor = -float("inf")
-    if 0 < sampling.top_k < len(scaled):
-        floor = float(scaled.topk(sampling.top_k).values[-1])
+def _filtered(weights: Floats, sampling: Sampling, uniform: float) -> int:
+    """The token at `uniform` of the mass that the filters keep. The greatest weight is 1."""
+    ids: Indices = np.flatnonzero(weights > _NEGLIGIBLE)
+    likely = weights[ids]
+    if not _enough(likely, weights, sampling):
+        ids, likely = np.arange(len(weights)), weights
+    kept = likely >= _floor(likely, weights, sampling)
+    running = np.cumsum(likely[kept], dtype=np.float64)
+    place = int(np.searchsorted(running, uniform * running[-1], side="right"))
+    return int(ids[kept][min(place, len(running) - 1)])
+
+
+def _enough(likely: Floats, weights: Floats, sampling: Sampling) -> bool:
+    """Whether what the filters keep is sure to be among the likely tokens."""
+    if sampling.top_k > len(likely):
+        return False
+    if sampling.top_p < 1 and not sampling.top_k:
+        return _mass(likely) >= sampling.top_p * _mass(weights)
+    return bool(sampling.top_k) or sampling.top_p < 1 or sampling.min_p > _NEGLIGIBLE
+
+
+def _floor(likely: Floats, weights: Floats, sampling: Sampling) -> float:
+    """The lowest weight that every filter keeps."""
+    falling = np.sort(likely)[::-1]
+    floor, mass = sampling.min_p, _mass(weights)
+    if 0 < sampling.top_k < len(falling):
+        edge = float(falling[sampling.top_k - 1])
+        falling = falling[: np.searchsorted(-falling, -edge, side="right")]
+        floor, mass = max(floor, edge), _mass(falling)
     if sampling.top_p < 1:
-        floor = max(floor, _nucleus(scaled, sampling.top_p, floor))
-    if sampling.min_p > 0:
-        floor = max(floor, float(torch.tensor(sampling.min_p).log()))
+        reached = int(np.searchsorted(np.cumsum(falling, dtype=np.float64), sampling.top_p * mass))
+        floor = max(floor, float(falling[min(reached, len(falling) - 1)]))
     return floor
 
 
-def _nucleus(scaled: torch.Tensor, top_p: float, floor: float) -> float:
-    """The scaled logit at which the most likely tokens first hold `top_p` of the mass above `floor`."""
-    mass = float(scaled[scaled >= floor].exp().sum(dtype=torch.float64)) * top_p
-    count = min(_NUCLEUS, len(scaled))
-    while True:
-        top = scaled.topk(count).values
-        reached = top.exp().cumsum(0, dtype=torch.float64) >= mass
-        if bool(reached[-1]):
-            return float(top[int(reached.int().argmax())])
-        if count == len(scaled):
-            return float(top[-1])
-        count = min(count * 8, len(scaled))
+def _mass(weights: Floats) -> float:
+    return float(weights.sum(dtype=np.float64))
 
 
-_NUCLEUS = 256
+_NEGLIGIBLE = 1e-5
+_BLOCK = 512
+_COLDEST = 1e-6
+"""Below this temperature a division leaves the range of float32."""

@@ -1,0 +1,69 @@
+"""Sampling draws from the distribution it says, and each filter keeps what it says."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reasoner.cores.local.sampling import draw
+from reasoner.types import Sampling
+
+LOGITS = np.random.default_rng(0).normal(0, 2, (1, 3000)).astype(np.float32)
+
+
+def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    scaled = logits.astype(np.float64) / temperature
+    weights = np.exp(scaled - scaled.max())
+    return weights / weights.sum()
+
+
+def kept(probabilities: np.ndarray, sampling: Sampling) -> np.ndarray:
+    """The filters as they are written down: sort everything, cut, renormalise."""
+    order = np.argsort(-probabilities, kind="stable")
+    mask = np.zeros(len(order), dtype=bool)
+    mask[order[: sampling.top_k or len(order)]] = True
+    left = np.where(mask, probabilities, 0)
+    left /= left.sum()
+    before = np.cumsum(left[order]) - left[order]
+    nucleus = np.zeros(len(order), dtype=bool)
+    nucleus[order[before < sampling.top_p]] = True
+    mask &= nucleus & (probabilities >= sampling.min_p * probabilities.max())
+    return np.where(mask, probabilities, 0) / probabilities[mask].sum()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.builds(
+        Sampling,
+        temperature=st.sampled_from([0.3, 0.8, 1.0, 1.7, 20.0]),
+        top_p=st.sampled_from([0.1, 0.5, 0.95, 0.999999, 1.0]),
+        top_k=st.sampled_from([0, 1, 5, 2999, 3000, 10**6]),
+        min_p=st.sampled_from([0.0, 1e-9, 0.05, 1.0]),
+    ),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_uniform_number_reads_a_token_off_the_filtered_distribution(sampling: Sampling, uniform: float) -> None:
+    expected = kept(softmax(LOGITS[0], sampling.temperature), sampling)
+    (got,) = draw(LOGITS, [sampling], [uniform])
+    assert got is not None
+    running = np.concatenate(([0.0], np.cumsum(expected)))
+    assert running[got.id] - 1e-4 <= uniform <= running[got.id + 1] + 1e-4
+    assert expected[got.id] > 0 or math.isclose(sampling.top_p, 1, abs_tol=1e-5)
+    assert got.logprob == pytest.approx(math.log(softmax(LOGITS[0], 1.0)[got.id]), abs=1e-5)
+
+
+def test_greedy_takes_the_greatest_and_a_freezing_temperature_does_too() -> None:
+    best = int(LOGITS[0].argmax())
+    assert [d and d.id for d in draw(LOGITS, [Sampling()], [0.5])] == [best]
+    assert [d and d.id for d in draw(LOGITS, [Sampling(temperature=1e-30)], [0.999])] == [best]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_row_without_a_finite_distribution_draws_nothing_and_its_neighbour_does(value: float) -> None:
+    rows = np.concatenate((LOGITS, LOGITS))
+    rows[0, 17] = value
+    broken, whole = draw(rows, [Sampling(), Sampling()], [0.1, 0.1])
+    assert broken is None
+    assert whole is not None
