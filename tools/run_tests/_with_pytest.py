@@ -67,7 +67,7 @@ class Plugin:
 
     def pytest_runtest_logreport(self, report):
         if report.skipped and not self.said:
-            self.said = ("skipped", str(getattr(report, "wasxfail", None) or report.longrepr[-1]))
+            self.said = ("skipped", report.wasxfail if hasattr(report, "wasxfail") else str(report.longrepr[-1]))
         elif report.failed and self.said in (None, PASSED):
             self.said = ("failed", cut(str(report.longrepr), MESSAGE))
         elif report.when == "call" and not self.said:

@@ -119,7 +119,7 @@ def load(loader, target):
             importlib.import_module(head)
             return loader.loadTestsFromName(name)
         except ModuleNotFoundError as error:
-            if error.name != head or "." not in head:
+            if "." not in head or not f"{head}.".startswith(f"{error.name}."):
                 raise
         head = head.rpartition(".")[0]
 
