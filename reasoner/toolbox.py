@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.exceptions import best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -96,7 +96,17 @@ class Toolbox:
         if error is None:
             return ""
         field = f"{error.json_path.removeprefix('$.')}: " if error.path else ""
-        return f"the arguments of {call.name} do not fit: {field}{error.message}"
+        return f"the arguments of {call.name} do not fit: {field}{_said(error)}"
+
+
+def _said(error: ValidationError) -> str:
+    """What is wrong, without the value where it could be long."""
+    match error.validator, error.validator_value:
+        case "type", wanted:
+            return f"it must be of type {wanted}"
+        case "enum", list(known):
+            return f"it must be one of {', '.join(map(repr, known))}"
+    return error.message
 
 
 def _refused(detail: str) -> ToolResult:

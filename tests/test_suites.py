@@ -1,0 +1,89 @@
+"""Suites as input of the program, and its answers as reports."""
+
+import base64
+import json
+
+import pytest
+
+from reasoner.suites import report, suite_arguments
+from reasoner.types import Suite, ToolResult
+
+ROW = {"name": "a", "outcome": "passed", "message": ""}
+
+
+def test_a_suite_becomes_json_that_holds_all_of_it():
+    suite = Suite("pytest", {"t.py": b"\xff\0"}, ("-q",), ("assert 1",), "x = 1", "m")
+    arguments = json.loads(json.dumps(suite_arguments(suite)))
+    assert base64.b64decode(arguments.pop("files")["t.py"]) == b"\xff\0"
+    assert arguments == {
+        "runner": "pytest",
+        "targets": ["-q"],
+        "asserts": ["assert 1"],
+        "setup": "x = 1",
+        "module": "m",
+        "limits": {"test_s": 5.0, "total_s": 20.0},
+    }
+
+
+@pytest.mark.parametrize("wall_s", [0.5, 2, 10, 60])
+def test_the_program_ends_before_the_call_that_runs_it(wall_s):
+    limits = suite_arguments(Suite("asserts"), wall_s=wall_s)["limits"]
+    assert 0 < limits["test_s"] <= limits["total_s"] < wall_s
+
+
+def test_an_answer_becomes_a_report():
+    rows = [ROW, {"name": "b", "outcome": "failed", "message": "no"}]
+    said = report(ToolResult(value={"tests": rows, "error": "", "trust": "strong"}, wall_s=1, cpu_s=2), "bwrap")
+    assert (said.passed, said.counted, said.solved, said.trust, said.level) == (1, 2, False, "strong", "bwrap")
+    assert said.tests[1].message == "no"
+    assert (said.wall_s, said.cpu_s) == (1, 2)
+
+
+@pytest.mark.parametrize("error", ["timeout", "memory", "output", "killed", "refused", "protocol", "raised"])
+def test_a_call_that_failed_is_a_sentence(error):
+    said = report(ToolResult(error=error, detail="10 s"), "bwrap")
+    assert said.error.startswith("the tests ")
+    assert said.error.endswith(": 10 s")
+    assert not said.solved
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        "passed",
+        {},
+        {"tests": None},
+        {"tests": {}},
+        {"tests": [None]},
+        {"tests": [{**ROW, "outcome": "solved"}]},
+        {"tests": [{**ROW, "outcome": ["passed"]}]},
+        {"tests": [{**ROW, "name": 1}]},
+        {"tests": [{**ROW, "message": None}]},
+        {"tests": [ROW] * 10_001},
+        {"tests": [ROW], "error": 1},
+        {"tests": [ROW], "error": ["x"]},
+    ],
+    ids=lambda value: json.dumps(value)[:50],
+)
+def test_an_answer_of_another_shape_is_never_a_pass(value):
+    said = report(ToolResult(value=value), "bwrap")
+    assert said.error == "the tests ended with an answer that cannot be read"
+    assert not said.solved
+    assert said.trust == "weak"
+
+
+@pytest.mark.parametrize("trust", ["weak", "very strong", None, 1, ["strong"]])
+def test_only_the_word_strong_is_strong(trust):
+    assert report(ToolResult(value={"tests": [ROW], "error": "", "trust": trust})).trust == "weak"
+
+
+def test_a_suite_that_could_not_run_is_not_trusted():
+    assert report(ToolResult(value={"tests": [], "error": "broken", "trust": "strong"})).trust == "weak"
+
+
+def test_texts_of_an_answer_are_cut():
+    row = {"name": "n" * 9999, "outcome": "failed", "message": "m" * 9999}
+    said = report(ToolResult(value={"tests": [row], "error": "e" * 9999}))
+    assert max(len(said.tests[0].name), len(said.tests[0].message), len(said.error)) == 2000
