@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     task = tasks.load(arguments.path, task_id=arguments.task_id, prompt=arguments.task, tests=arguments.tests)
     screen = Screen(arguments.quiet)
     try:
-        with _recorder(Path(config.traces) if config.traces else home() / "runs", task.id) as recorder:
+        with recorded(Path(config.traces) if config.traces else home() / "runs", task.id) as recorder:
             answer = asyncio.run(_solve(config, task, recorder, screen))
     except asyncio.CancelledError:
         return TERMINATED
@@ -100,15 +100,18 @@ def _show(diff: bytes) -> None:
 
 
 @contextmanager
-def _recorder(folder: Path, task: str) -> Iterator[Recorder]:
-    """A trace with a name of its own; an empty one is removed, one that was broken off is pointed at."""
+def recorded(folder: Path, task: str) -> Iterator[Recorder]:
+    """A trace in `folder`, under a name of its own. One that was broken off is pointed at, an empty one is removed.
+
+    Raises:
+        TraceError: nothing can be written there.
+    """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-")[:60] or "task"
     path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}.jsonl"
     recorder = Recorder(path, time.monotonic)
     try:
         yield recorder
     except BaseException:
-        recorder.close()
         if path.stat().st_size:
             print(f"stopped; what was tried so far is recorded in {path}", file=sys.stderr)
         raise
