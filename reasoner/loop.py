@@ -90,13 +90,16 @@ class Loop:
             sampling = replace(expand.sampling, max_tokens=_THOUGHT, stop=("```",))
             plan = await self._write(growth, "think", self.dialect.thinking(learnt), sampling)
             thought = plan.text
-        await self._act(growth, self.dialect.attempt(self.task, learnt, thought))
+        lead = self.dialect.lead(self.task) if expand.lead else ""
+        await self._act(growth, self.dialect.attempt(self.task, learnt, thought, lead), lead)
 
-    async def _act(self, growth: Growth, opening: Span) -> None:
-        """Write a solution, put it into the world, run the visible tests, read what they say."""
-        sampling = replace(growth.head.expand.sampling, stop=self.dialect.code_stops(self.task))
+    async def _act(self, growth: Growth, opening: Span, lead: str = "") -> None:
+        """Write a solution, put it into the world, run the visible tests, read what they say. `lead` is the part of the
+        file that `opening` holds already."""
+        sampling = growth.head.expand.sampling
+        sampling = replace(sampling, stop=(*sampling.stop, *self.dialect.code_stops(self.task)))
         completion = await self._write(growth, "act", opening, sampling)
-        solution = self.dialect.solution(self.task, completion.text)
+        solution = self.dialect.solution(self.task, lead + completion.text)
         if solution.files:
             growth.world = await self.world.put(growth.world, solution.files)
         if solution.problems:

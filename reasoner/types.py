@@ -287,6 +287,8 @@ class Expand:
     sampling: Sampling
     think: bool = False
     """Let the core plan in prose before it acts."""
+    lead: bool = False
+    """Begin the file with the stub's own lines, up to its first empty body."""
     learnt: NodeId | None = None
     """A node in a dead branch whose lesson, and nothing else of it, is carried along."""
 

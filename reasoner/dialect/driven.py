@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from reasoner.dialect.chat import Chat, chat
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.solution import Solution, read_blocks, read_code
+from reasoner.dialect.stub import opening
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import TaskError
 from reasoner.types import Completion, Report, Span, Step, StepKind, Suite, Task
@@ -27,7 +28,7 @@ class Driven:
 
     tokenizer: Tokenizer
     shown: int = 12_000
-    tests_shown: int = 3_000
+    tests_shown: int = 1_500
     failures_shown: int = 2
     chat: Chat = field(init=False)
 
@@ -50,12 +51,15 @@ class Driven:
         system = self.tokenizer.encode(prompt("system"))
         words = self.task_text(task)
         start, user = list(self.chat.start), list(self.chat.user)
-        opening = start + system + user if self.chat.has_system else start + user + system + self._encode("\n\n")
-        return Step("task", words, (forced(opening + self._encode(words)),))
+        before = start + system + user if self.chat.has_system else start + user + system + self._encode("\n\n")
+        return Step("task", words, (forced(before + self._encode(words)),))
 
     def task_text(self, task: Task) -> str:
-        words = prompt("task", task=task.prompt, shown=self._files(task), tests=self._tests(task.visible))
-        if self._single(task):
+        single = task.editable[0] if self._single(task) else ""
+        words = prompt(
+            "task", task=task.prompt, tests=self._tests(task.visible), shown=self._files(task), single=single
+        )
+        if single:
             return words
         name = "edits" if any(len(task.files.get(p, b"")) > _WHOLE_FILE for p in task.editable) else "files"
         return words + "\n\n" + prompt(name, paths=task.editable)
@@ -89,9 +93,14 @@ class Driven:
         """Ask for a plan before the code."""
         return forced(self._encode("".join("\n\n" + t for t in (learnt, prompt("think")) if t)) + self._answer())
 
-    def attempt(self, task: Task, learnt: str, thought: str | None) -> Span:
-        """Open the answer: its code fence too where there is one file. `thought` is the plan just written, if any."""
-        fence = _FENCE if self._single(task) else ""
+    def lead(self, task: Task) -> str:
+        """The stub's first lines, for an attempt to begin with; empty where there is no stub or several files."""
+        return opening(_text(task.files.get(task.editable[0], b""))) if self._single(task) else ""
+
+    def attempt(self, task: Task, learnt: str, thought: str | None, lead: str = "") -> Span:
+        """Open the answer: its code fence too where there is one file, and the file's first lines. `thought` is the
+        plan just written, if any."""
+        fence = _FENCE + lead if self._single(task) else ""
         if thought is not None:
             return forced(self._encode(("" if thought.endswith("\n") else "\n") + fence))
         words = "\n\n" + learnt if learnt else ""

@@ -43,6 +43,13 @@ def test_an_attempt_opens_the_fence_and_forgets_all_but_the_lesson(dialect: Driv
     assert opening == "\n\nMind zero.<|end|><|assistant|>```python\n"
 
 
+def test_an_attempt_may_begin_with_the_stubs_own_lines(dialect: Driven) -> None:
+    lead = dialect.lead(TASK)
+    assert lead == "def add(a, b):\n"
+    assert readable(*dialect.attempt(TASK, "", None, lead).ids).endswith("```python\ndef add(a, b):\n")
+    assert dialect.lead(Task("t", "x", files={"a.py": b"def f():\n    pass\n"}, editable=("a.py", "b.py"))) == ""
+
+
 def test_thought_comes_before_the_fence(dialect: Driven) -> None:
     assert readable(*dialect.thinking("").ids).endswith("Then write the code.<|end|><|assistant|>")
     assert readable(*dialect.attempt(TASK, "lost", "I add them.").ids) == "\n```python\n"

@@ -21,8 +21,7 @@ def test_an_empty_block_is_a_problem_in_words() -> None:
 
 def test_blocks_are_named_by_the_line_before_by_the_info_or_by_a_comment() -> None:
     text = (
-        "### `a.py`\n```python\nA = 1\n```\nand then\n"
-        "```python pkg/b.py\nB = 2\n```\n\n```python\n# c.py\nC = 3\n```\n"
+        "### `a.py`\n```python\nA = 1\n```\nand then\n```python pkg/b.py\nB = 2\n```\n\n```python\n# c.py\nC = 3\n```\n"
     )
     solution = read_blocks(text, ["a.py", "pkg/b.py", "c.py"], {})
     assert solution.files == {"a.py": b"A = 1\n", "pkg/b.py": b"B = 2\n", "c.py": b"# c.py\nC = 3\n"}

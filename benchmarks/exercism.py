@@ -1,0 +1,140 @@
+"""Solve real coding tasks unattended, three ways side by side: one greedy sample, plain best-of-N, the default strategy.
+
+    python benchmarks/exercism.py [--sandbox bubblewrap|docker] [--tokens 4000] [--quick]
+
+All three use one core, one prompt and one sandbox, and stop at the first attempt that passes every test. Best-of-N and
+the default have the same budget of computed tokens a task (prompt and discarded branches included). Results are kept in
+`runs/`, one line a task and arm, so an interrupted run goes on; they are graded in a fresh world. The tasks are a
+development set: nothing of them may be trained on or tuned to.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from reasoner.assembly import assemble
+from reasoner.config import Config, CoreConfig, SandboxConfig, SearchConfig
+from reasoner.ledger import Budget
+from reasoner.runtime import Reasoner
+from reasoner.search import make
+from reasoner.tasks import load
+from reasoner.types import Result, Task
+
+ROOT = Path(__file__).resolve().parent.parent
+ARMS = {
+    "single greedy": SearchConfig(strategy="single"),
+    "best-of-N": SearchConfig(strategy="best_of_n", attempts=1000, temperature=0.8),
+    "default": SearchConfig(attempts=1000),
+}
+QUICK = ("bob", "isogram", "pangram", "hexadecimal")
+
+
+def main() -> None:
+    flags = parse()
+    tasks = [load(path) for path in sorted(flags.tasks.iterdir()) if path.is_dir()]
+    if flags.quick:
+        tasks = [task for task in tasks if task.id in QUICK]
+    kept = ROOT / "runs" / f"exercism-{flags.sandbox}-{flags.tokens}{'-quick' if flags.quick else ''}.jsonl"
+    rows = asyncio.run(measure(flags, tasks, kept))
+    print(table(rows))
+    print(json.dumps(figures(rows, flags)))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=Path, default=ROOT.parent / "shared" / "data" / "exercism")
+    parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
+    parser.add_argument("--model", default=CoreConfig.model)
+    parser.add_argument("--tokens", type=int, default=4000, help="budget of one task, computed tokens (default 4000)")
+    parser.add_argument("--side-by-side", type=int, default=4, help="tasks in flight; their heads share one batch")
+    parser.add_argument("--quick", action="store_true", help="four tasks and 1,500 tokens each")
+    flags = parser.parse_args()
+    flags.tokens = min(flags.tokens, 1500) if flags.quick else flags.tokens
+    return flags
+
+
+async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> list[dict[str, object]]:
+    kept.parent.mkdir(exist_ok=True)
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    done = {(row["arm"], row["task"]) for row in rows}
+    config = Config(core=CoreConfig(model=flags.model), sandbox=SandboxConfig(kind=flags.sandbox))
+    async with assemble(config) as reasoner:
+        turns = asyncio.Semaphore(flags.side_by_side)
+
+        async def one(arm: str, task: Task) -> None:
+            async with turns:
+                row = await solve(reasoner, arm, task, flags.tokens)
+            rows.append(row)
+            with kept.open("a") as out:
+                out.write(json.dumps(row) + "\n")
+            print(f"{row['seconds']:6.1f} s  {arm:14} {task.id:24} {row['status']}", file=sys.stderr, flush=True)
+
+        for arm in ARMS:
+            await asyncio.gather(*(one(arm, task) for task in tasks if (arm, task.id) not in done))
+    return rows
+
+
+async def solve(reasoner: Reasoner, arm: str, task: Task, tokens: int) -> dict[str, object]:
+    budget = Budget() if arm == "single greedy" else Budget(tokens=tokens)
+    armed = replace(reasoner, strategy=make(ARMS[arm]), budget=budget)
+    started = time.monotonic()
+    result = await armed.solve(task)
+    return {
+        "arm": arm,
+        "task": task.id,
+        "status": result.status,
+        "passed": passed(result),
+        "spent": dict(result.spent),
+        "level": result.level,
+        "core": result.core,
+        "stop": result.stop.reason,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def passed(result: Result) -> str:
+    return f"{result.report.passed}/{result.report.counted}" if result.report else "0/0"
+
+
+def table(rows: Iterable[dict[str, object]]) -> str:
+    lines = [f"{'arm':16}{'solved':>10}{'tokens':>12}{'decoded':>10}{'cached':>10}{'task s':>10}{'test CPU s':>12}"]
+    for arm in ARMS:
+        own = [row for row in rows if row["arm"] == arm]
+        spent = total(own)
+        solved = sum(row["status"] == "solved" for row in own)
+        lines.append(
+            f"{arm:16}{solved:>6}/{len(own):<3}{spent['tokens']:>12.0f}{spent['decoded']:>10.0f}{spent['cached']:>10.0f}"
+            f"{sum(float(str(row['seconds'])) for row in own):>10.0f}{spent['tool_cpu_s']:>12.1f}"
+        )
+    return "\n".join(lines)
+
+
+def total(rows: list[dict[str, object]]) -> dict[str, float]:
+    names = ("prefilled", "cached", "decoded", "verifier", "tool_cpu_s")
+    sums = {name: sum(row["spent"][name] for row in rows) for name in names}  # type: ignore[index]
+    return {**sums, "tokens": sums["prefilled"] + sums["decoded"] + sums["verifier"]}
+
+
+def figures(rows: list[dict[str, object]], flags: argparse.Namespace) -> dict[str, object]:
+    solved = {arm: sum(r["arm"] == arm and r["status"] == "solved" for r in rows) for arm in ARMS}
+    count = sum(r["arm"] == "default" for r in rows)
+    single, plain, default = solved.values()
+    unit = f"tasks of {count}, {flags.sandbox}, {flags.tokens} tokens"
+    return {
+        "solved_default": figure(default, max(2 * single, plain + 1), unit, "twice single, above best-of-N"),
+        "solved_best_of_n": figure(plain, None, unit, "same prompt, budget and early stop"),
+        "solved_single": figure(single, None, unit, "same prompt"),
+    }
+
+
+def figure(value: float, goal: float | None, unit: str, against: str) -> dict[str, object]:
+    return {"value": value, "goal": goal, "unit": unit, "better": "higher", "against": against}
+
+
+if __name__ == "__main__":
+    main()
