@@ -57,7 +57,7 @@ def _imported_by_tests(root: Path, suite: Suite) -> list[str]:
 
 def _test_folders(suite: Suite) -> list[str]:
     """Where a test finds its modules: from the top, in src/, and beside it."""
-    return [".", "src", *sorted({str(PurePosixPath(name).parent) for name in suite.files})]
+    return list(dict.fromkeys([".", "src", *sorted(str(PurePosixPath(name).parent) for name in suite.files)]))
 
 
 def _places(module: str, folders: Iterable[str]) -> Iterable[str]:
@@ -74,7 +74,7 @@ def _reached(root: Path, files: Files, sources: list[str], first: list[str]) -> 
     for name in reached:
         folder = str(PurePosixPath(name).parent)
         for module in imports(parse(root / name, files[name], "the stub")):
-            places = _places(module, (".", "src", folder))
+            places = _places(module, dict.fromkeys((".", "src", folder)))
             reached += [place for place in places if place in sources and place not in reached]
     return reached
 

@@ -21,6 +21,8 @@ def read_own(line: Line) -> Task:
     files = _files(line, "files", line.record.get("files", {}))
     suites = [_suite(line, field) for field in ("tests", "hidden_tests")]
     visible, hidden = suites
+    if not visible and not hidden:
+        raise line.error("no tests found, give it tests or hidden_tests")
     editable = _editable(line, files, visible or hidden)
     taken = {path for suite in suites if suite for path in suite.files}
     if both := sorted(taken.intersection(editable)):
