@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reasoner.repl.printable import one_line
+from reasoner.repl.printable import gist, one_line
 from reasoner.types import Files, Report, Result, Task
 
 _FAILURES = 5
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,17 @@ class Answer:
             part for path, new in self.result.files.items() for part in _diff(path, self.task.files.get(path), new)
         )
 
-    def summary(self) -> Iterator[str]:
-        """Lines for a person; every text from outside is cut to one printable line."""
+    def summary(self, width: int = 100) -> Iterator[str]:
+        """Lines for a person; every text from outside is cut to one printable line of `width` characters."""
         result = self.result
-        yield f"{_HEADS[result.status]}: {self._why()}"
+        yield f"{_HEADS[result.status]}{self._why()}"
         if result.report:
             runner = self.task.visible.runner if self.task.visible else "none"
-            yield f"verified  {_said(result.report)} ({runner}), once more in a fresh world"
-            yield f"          sandbox {result.level}, trust {result.report.trust}{_TRUST[result.report.trust]}"
-            yield from _failures(result.report)
+            yield one_line(f"verified  {_said(result.report)} ({runner}), once more in a fresh world", width)
+            yield f"          sandbox {result.level}, {_TRUST[result.report.trust]}"
+            yield from _failures(result.report, width)
         if result.hidden:
-            yield f"hidden    {_said(result.hidden)}, trust {result.hidden.trust}"
+            yield one_line(f"hidden    {_said(result.hidden)}, {_TRUST[result.hidden.trust]}", width)
         yield from self._cost()
         yield f"trace     {self.trace}"
 
@@ -80,20 +79,21 @@ class Answer:
         yield f"          {attempts}, {spent['wall_s']:.1f} s, of tools {spent['tool_cpu_s']:.1f} s CPU"
 
 
-_HEADS = {"solved": "solved", "unsolved": "not solved", "suspended": "budget spent"}
-_TRUST = {"strong": "", "weak": " (the tests ran in one process with the code)"}
+_HEADS = {"solved": "solved: ", "unsolved": "not solved: ", "suspended": ""}
+"""A search that was suspended says so in its reason."""
+_TRUST = {"strong": "trust strong", "weak": "trust weak: tests and code share a process"}
 
 
 def _said(report: Report) -> str:
     if report.error:
-        return f"no test ran: {one_line(report.error, _WIDTH)}"
+        return f"no test ran: {one_line(report.error, 1000)}"
     return f"{report.passed}/{report.counted} tests pass"
 
 
-def _failures(report: Report) -> Iterator[str]:
+def _failures(report: Report, width: int) -> Iterator[str]:
     failed = [t for t in report.tests if t.outcome not in ("passed", "skipped")]
     for test in failed[:_FAILURES]:
-        yield "  " + one_line(f"✗ {test.name} {test.outcome}: {test.message}", _WIDTH)
+        yield "  " + one_line(f"✗ {test.name} {test.outcome}: {gist(test.message)}", width - 2)
     if len(failed) > _FAILURES:
         yield f"  … and {len(failed) - _FAILURES} more"
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -82,7 +83,7 @@ def conclude(answer: Answer, screen: Screen, into: Path | None, *, as_json: bool
         _show(answer.diff())
     if into and not written:
         screen.say("nothing was written")
-    for line in answer.summary():
+    for line in ("", *answer.summary(shutil.get_terminal_size().columns)):
         screen.say(line)
     return STATUS[result.status]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reasoner.repl.printable import gist
 from reasoner.suites import report
 from reasoner.trace import Added, Began, Dropped, Entered, Event, Finished, Opened, Stopped, Wrote
 from reasoner.tree import Node
@@ -157,7 +158,7 @@ def _settle(attempt: Attempt, node: Node) -> Attempt:
         attempt.passed, attempt.counted = said.passed, said.counted
         attempt.state = "passed" if said.solved else "failed"
         failed = next((t for t in said.tests if t.outcome not in ("passed", "skipped")), None)
-        attempt.failure = said.error or (failed.message or failed.name if failed else "")
+        attempt.failure = said.error or (gist(failed.message) or failed.name if failed else "")
     else:
         attempt.state = "unusable" if problem else "untested"
         attempt.failure = problem.text if problem else ""

@@ -64,6 +64,8 @@ class Region:
             yield _cut(_row(attempt), width)
         if len(growing) > rows:
             yield _cut(Text(f"  … and {len(growing) - rows} more", "dim"), width)
+        if self._board.stop:
+            yield _cut(Text("  running the tests of the answer once more, in a fresh world"), width)
         if focus := _focus(growing):
             for text in _tail(focus, tail):
                 yield _cut(Text(f"  │ {text}", "dim"), width)

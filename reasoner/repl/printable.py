@@ -12,6 +12,7 @@ _SEQUENCE = re.compile(
     r"|\x9b[0-?]*[ -/]*[@-~]"
     r"|[\x90\x98\x9d-\x9f][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
 )
+_EXCEPTION = re.compile(r"\s*(?:E\s+)?[\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b")
 _TAB = 4
 
 
@@ -27,6 +28,12 @@ def one_line(text: str, width: int) -> str:
     """The first line of `text` that says something, printable, cut to `width` characters."""
     line = next((line.strip() for line in printable(text).splitlines() if line.strip()), "")
     return line if len(line) <= width else line[: max(0, width - 1)] + "…"
+
+
+def gist(message: str) -> str:
+    """The line of a test's message that says what went wrong: the one with the exception, else the first."""
+    lines = message.splitlines()
+    return next((line for line in lines if _EXCEPTION.match(line)), lines[0] if lines else "")
 
 
 def _unseen(char: str) -> bool:

@@ -37,7 +37,7 @@ def test_the_summary_says_how_it_was_verified_and_what_it_cost() -> None:
     assert list(answer({"a.py": b"x"}, {}, report=report).summary()) == [
         "solved: all visible tests pass; attempt 2 of 4",
         "verified  2/2 tests pass (unittest), once more in a fresh world",
-        "          sandbox bwrap, trust weak (the tests ran in one process with the code)",
+        "          sandbox bwrap, trust weak: tests and code share a process",
         "cost      1,500 tokens: 1,200 read, 300 written (9,000 more from the cache)",
         "          4 attempts, 12.2 s, of tools 0.5 s CPU",
         "trace     /runs/t.jsonl",

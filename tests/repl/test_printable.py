@@ -1,6 +1,6 @@
 import pytest
 
-from reasoner.repl.printable import one_line, printable
+from reasoner.repl.printable import gist, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,12 @@ def test_one_line_is_the_first_that_says_something_and_fits() -> None:
     assert one_line("\n\n  AssertionError: 1 != 2\nmore", 80) == "AssertionError: 1 != 2"
     assert one_line("abcdef", 4) == "abc…"
     assert one_line("", 4) == ""
+
+
+def test_the_gist_of_a_message_is_its_exception() -> None:
+    assert gist("self.assertEqual(f(1), 2)\nAssertionError: 1 != 2\n- 1\n+ 2") == "AssertionError: 1 != 2"
+    assert (
+        gist("E   json.decoder.JSONDecodeError: Expecting value") == "E   json.decoder.JSONDecodeError: Expecting value"
+    )
+    assert gist("assert f(1) == 2") == "assert f(1) == 2"
+    assert gist("") == ""
