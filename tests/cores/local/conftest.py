@@ -10,6 +10,8 @@ import tokenizers
 import torch
 import transformers
 
+torch.set_num_threads(1)  # the models are too small to be worth a second thread
+
 WORDS = 320
 """Rows of the tiny vocabularies: 256 bytes, two controls, and rows that no token uses."""
 KNOWN = 258
@@ -50,10 +52,14 @@ class Tiny:
         return ids
 
     def logprobs(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+        table = self.table(prefix, continuation)
+        return [float(table[i, token]) for i, token in enumerate(continuation)]
+
+    def table(self, prefix: Sequence[int], continuation: Sequence[int]) -> torch.Tensor:
+        """Log-probabilities of every token at every place of `continuation`, by one plain forward pass."""
         with torch.inference_mode():
             logits = self.model(torch.tensor([[*prefix, *continuation]])).logits[0, len(prefix) - 1 : -1, :KNOWN]
-            table = logits.float().log_softmax(-1)
-            return [float(table[i, token]) for i, token in enumerate(continuation)]
+            return logits.float().log_softmax(-1)
 
 
 def save(directory: Path, model: Any) -> Tiny:
