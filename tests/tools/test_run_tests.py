@@ -101,6 +101,22 @@ def test_a_class_fixture_that_fails_speaks_for_all_tests_of_the_class(run_suite)
     assert "no disk" in ran.messages[0]
 
 
+def test_the_statement_is_the_tests_own_with_every_space_of_its_strings(run_suite):
+    suite = unittests("""
+        import unittest
+        class T(unittest.TestCase):
+            def test_a(self):
+                self.same(["  x  "],
+                          [" x "])
+            def same(self, left, right):
+                self.assertEqual(left, right)
+    """)
+    ran = run_suite({}, suite)
+    assert ran.messages[0].startswith(
+        "self.same(['  x  '], [' x '])\nAssertionError: Lists differ: ['  x  '] != [' x ']"
+    )
+
+
 @pytest.mark.parametrize(
     "targets",
     [("t_test.py",), ("-v", "t_test"), ("t_test.T.test_good",), ("discover", "-p", "*_test.py")],

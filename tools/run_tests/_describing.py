@@ -19,7 +19,7 @@ def describe(error, tests):
     while at:
         path = inside(at.tb_frame.f_code.co_filename)
         if path in tests:
-            spot = statement(tests[path], at.tb_lineno)
+            spot = spot or statement(tests[path], at.tb_lineno)
         elif path:
             frame = show(path, at.tb_lineno, at.tb_frame.f_code.co_name)
         at = at.tb_next
@@ -61,6 +61,11 @@ def inside(path):
     return os.path.relpath(path, ROOT)
 
 
+def one_line(code):
+    """Code without its line breaks; spaces inside of strings stay as they are."""
+    return " ".join(line.strip() for line in code.splitlines() if line.strip())
+
+
 def cut(text, size):
     """`text` in at most `size` characters: the middle goes."""
     return text if len(text) <= size else text[: size * 2 // 3] + " … " + text[3 - size // 3 :]
@@ -82,7 +87,7 @@ def statement(source, line):
     """The innermost statement of a test file that holds `line`, on one line."""
     around = [node for node in statements(source) if node.lineno <= line <= node.end_lineno]
     text = ast.unparse(max(around, key=lambda node: (node.lineno, node.col_offset))) if around else ""
-    return cut(" ".join(text.split()), STATEMENT)
+    return cut(one_line(text), STATEMENT)
 
 
 @functools.lru_cache(maxsize=64)

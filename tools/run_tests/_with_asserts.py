@@ -3,7 +3,7 @@
 import ast
 import operator
 
-from _describing import cut, describe, outcome_of
+from _describing import cut, describe, one_line, outcome_of
 from _ending import Gone, Unmet
 from _peer import TESTS
 
@@ -56,7 +56,7 @@ def named(asserts):
     """A name for each statement: its own text, with a number where it would be said twice."""
     tests = {}
     for text in asserts:
-        name = cut(" ".join(text.removeprefix("assert ").split()), NAME)
+        name = cut(one_line(text).removeprefix("assert "), NAME)
         tests[name if name not in tests else f"{name} #{len(tests) + 1}"] = text
     return tests
 
