@@ -222,3 +222,10 @@ def test_bytes_that_are_no_program_are_an_error_of_the_suite(run_suite, content)
     for runner in ("unittest", "asserts"):
         ran = run_suite({"solution.py": content[:20000]}, SUITES[runner])
         assert ran.report.error.partition("\n")[0].endswith("could not be imported")
+
+
+def test_killing_the_zygote_keeps_the_results_so_far(run_suite):
+    kill = "def g(x):\n    os.kill(os.getppid(), 9)\n    time.sleep(0.2)\n    os._exit(0)\n"
+    ran = run_suite({"solution.py": HONEST + kill}, SUITES["asserts"])
+    assert ran.outcomes == ["passed", "error", "error"]
+    assert ran.messages[2].startswith("not run: ")

@@ -74,7 +74,7 @@ class Suite:
                 if progress.error or not progress.left or len(progress.outcomes) == before:
                     break
         except (OSError, ImportError) as error:
-            progress.error = progress.error or f"the tests cannot be run here: {headline(error)}"
+            progress.take(["error", f"the tests cannot be run here: {headline(error)}"])
         return progress.rows(), progress.error
 
     def restore(self):
