@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = importlib.import_module(f"reasoner.cli.{arguments.command}").run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -114,7 +114,7 @@ def recorded(folder: Path, task: str) -> Iterator[Recorder]:
         yield recorder
     except BaseException:
         if path.stat().st_size:
-            print(f"stopped; what was tried so far is recorded in {path}", file=sys.stderr)
+            print(f"what was tried so far is recorded in {path}", file=sys.stderr)
         raise
     finally:
         recorder.close()

@@ -121,7 +121,7 @@ async def test_a_search_that_breaks_off_says_where_its_record_is(
     with pytest.raises(CoreError):
         await solved(tmp_path, reasoner(WRONG))
     [path] = tmp_path.iterdir()
-    assert f"stopped; what was tried so far is recorded in {path}" in capfd.readouterr().err
+    assert f"what was tried so far is recorded in {path}" in capfd.readouterr().err
     assert len(trace.read(path).tree()) == 2
 
 
