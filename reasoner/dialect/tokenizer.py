@@ -15,7 +15,7 @@ from reasoner.errors import ModelError
 class Tokenizer(Protocol):
     @property
     def vocabulary(self) -> int:
-        """Number of rows; every id is below it."""
+        """One more than the highest id in use. A model may have more rows, which nobody samples or is given."""
         ...
 
     @property
