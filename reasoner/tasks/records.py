@@ -3,7 +3,6 @@
 The solutions that HumanEval and MBPP bring (`canonical_solution`, `code`) are never read.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 from reasoner.tasks.humaneval import examples, split_check
@@ -42,13 +41,7 @@ def _mbpp(line: Line, visible: Visible) -> Task:
         _must_parse(line, field, code)
     whole = Suite("asserts", asserts=tuple(asserts), setup=setup)
     shown = whole if visible == "all" else Suite("asserts", asserts=tuple(asserts[:1]), setup=setup)
-    prompt = f"{text}\n\n{_satisfy(shown.asserts)}"
-    return Task(line.id, prompt, {}, (_FILE,), shown, None if visible == "all" else whole)
-
-
-def _satisfy(asserts: Sequence[str]) -> str:
-    these = "this test" if len(asserts) == 1 else "these tests"
-    return "\n".join([f"Your code should satisfy {these}:", *asserts])
+    return Task(line.id, text, {}, (_FILE,), shown, None if visible == "all" else whole)
 
 
 def _human_eval(line: Line, visible: Visible) -> Task:

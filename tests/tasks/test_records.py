@@ -54,10 +54,7 @@ def file(tmp_path):
 def test_mbpp_shows_its_asserts_and_never_its_solution(file):
     task = load(file(MBPP))
     assert task.id == "7"
-    assert task.prompt == (
-        "Write a function to double a number.\n\nYour code should satisfy these tests:\n"
-        "assert double(1) == 2\nassert double(2) == 4"
-    )
+    assert task.prompt == "Write a function to double a number."
     assert (task.files, task.editable, task.hidden) == ({}, ("solution.py",), None)
     assert task.visible == Suite("asserts", asserts=tuple(MBPP["test_list"]), setup="root = 1")
     assert SECRET not in repr(task)
@@ -67,7 +64,7 @@ def test_mbpp_can_show_its_first_assert_and_grade_with_all(file):
     [task] = read_jsonl(file(MBPP), visible="first")
     assert task.visible.asserts == ("assert double(1) == 2",)
     assert task.hidden.asserts == tuple(MBPP["test_list"])
-    assert task.prompt.endswith("this test:\nassert double(1) == 2")
+    assert "double(2)" not in repr((task.prompt, task.visible))
 
 
 def test_sanitized_mbpp_is_read_too(file):
