@@ -69,16 +69,14 @@ class _LlamaCppExchange:
         }
 
     def read(self, event: Any) -> Delta:
-        predicted = reading.count(reading.pick(event, "tokens_predicted")) or 0
+        before, self._predicted = self._predicted, reading.count(reading.pick(event, "tokens_predicted")) or 0
         timings = reading.record(event.get("timings"))
         self._cached = reading.count(timings.get("cache_n")) or self._cached
         self.settled = True
         if event.get("stop"):
             return Delta(finish=_finish(event.get("stop_type")))
         ids = reading.ids(reading.pick(event, "tokens"))
-        lost = predicted - self._predicted - len(ids)
-        self._predicted = predicted
-        if lost > 0:
+        if self._predicted - before > len(ids):
             return Delta(tuple(self._tokenizer.encode(reading.text(event.get("content")))), None)
         values = [reading.pick(p, "logprob") for p in reading.rows(event.get("completion_probabilities"))]
         return Delta(ids, reading.logprobs(values) if len(values) == len(ids) else None)
