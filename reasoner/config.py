@@ -50,7 +50,7 @@ class SandboxConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    strategy: str = "restart"
+    strategy: str = "rewind"
     attempts: int = _at_least(1, 16)
     """Attempts at most."""
     width: int = _at_least(1, 8)

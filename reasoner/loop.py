@@ -7,6 +7,7 @@ Whatever the model or its code does wrong ends as a step of the node; only our o
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from reasoner.dialect.driven import Driven, written
 from reasoner.errors import CoreError
@@ -75,7 +76,7 @@ class Loop:
             case "attempt":
                 await self._attempt(tree, growth)
             case "revise":
-                await self._act(growth, self.dialect.revise(self.task))
+                await self._act(growth, [self.dialect.revise(self.task)])
             case "reflect":
                 await self._reflect(growth)
         node = Node(-1, at.id, expand.move, tuple(growth.steps), growth.world, learnt=expand.learnt)
@@ -84,22 +85,33 @@ class Loop:
 
     async def _attempt(self, tree: Tree, growth: Growth) -> None:
         expand = growth.head.expand
+        if expand.kept:
+            await self._rewind(tree[expand.kept.node], expand.kept.tokens, growth)
+            return
         learnt = self._lesson(tree, expand.learnt) if expand.learnt is not None else ""
         thought = None
         if expand.think:
             sampling = replace(expand.sampling, max_tokens=_THOUGHT, stop=("```",))
-            plan = await self._write(growth, "think", self.dialect.thinking(learnt), sampling)
+            plan = await self._write(growth, "think", [self.dialect.thinking(learnt)], sampling)
             thought = plan.text
         lead = self.dialect.lead(self.task) if expand.lead else ""
-        await self._act(growth, self.dialect.attempt(self.task, learnt, thought, lead), lead)
+        await self._act(growth, [self.dialect.attempt(self.task, learnt, thought, lead)], lead)
 
-    async def _act(self, growth: Growth, opening: Span, lead: str = "") -> None:
-        """Write a solution, put it into the world, run the visible tests, read what they say. `lead` is the part of the
-        file that `opening` holds already."""
+    async def _rewind(self, source: Node, tokens: int, growth: Growth) -> None:
+        """Take over how another attempt began, its plan included, and go on from the token after."""
+        before = list(takewhile(lambda step: step.kind != "act", source.steps))
+        for step in before:
+            growth.take(step)
+        opening, kept, begun = self.dialect.kept(source.steps[len(before)], tokens)
+        await self._act(growth, [opening, kept], begun)
+
+    async def _act(self, growth: Growth, openings: Sequence[Span], begun: str = "") -> None:
+        """Write a solution, put it into the world, run the visible tests, read what they say. `begun` is the part of
+        the file that the openings hold already."""
         sampling = growth.head.expand.sampling
         sampling = replace(sampling, stop=(*sampling.stop, *self.dialect.code_stops(self.task)))
-        completion = await self._write(growth, "act", opening, sampling)
-        solution = self.dialect.solution(self.task, lead + completion.text)
+        completion = await self._write(growth, "act", openings, sampling, begun)
+        solution = self.dialect.solution(self.task, begun + completion.text)
         if solution.files:
             growth.world = await self.world.put(growth.world, solution.files)
         if solution.problems:
@@ -119,26 +131,29 @@ class Loop:
 
     async def _reflect(self, growth: Growth) -> None:
         sampling = replace(growth.head.expand.sampling, max_tokens=_REFLECTION, stop=("\n\n", "```"))
-        completion = await self._write(growth, "reflect", self.dialect.reflecting(), sampling)
+        completion = await self._write(growth, "reflect", [self.dialect.reflecting()], sampling)
         step = growth.steps[-1]
         growth.steps[-1] = replace(step, spans=(*step.spans, self.dialect.again(completion)))
 
-    async def _write(self, growth: Growth, kind: StepKind, opening: Span, sampling: Sampling) -> Completion:
-        """Force `opening`, let the core write after it, and take both as one step."""
+    async def _write(
+        self, growth: Growth, kind: StepKind, openings: Sequence[Span], sampling: Sampling, begun: str = ""
+    ) -> Completion:
+        """Force the openings, let the core write after them, and take all as one step."""
+        forced = [i for span in openings for i in span.ids]
         self.tell(Entered(growth.head.id, kind))
         sampling = replace(
             sampling,
             seed=growth.head.seed + len(growth.steps),
             stop_ids=(*sampling.stop_ids, *self.core.tokenizer.ends),
         )
-        async with aclosing(self.core.stream([*growth.ids, *opening.ids], sampling)) as pieces:
+        async with aclosing(self.core.stream([*growth.ids, *forced], sampling)) as pieces:
             async for piece in pieces:
                 growth.ledger.charge(Cost(decoded=len(piece.ids)))
                 self.tell(Wrote(growth.head.id, piece.text, len(piece.ids)))
                 if piece.done:
                     usage = piece.done.usage
                     growth.ledger.charge(Cost(prefilled=usage.prefilled, cached=usage.cached))
-                    growth.take(written(kind, opening, piece.done))
+                    growth.take(written(kind, openings, piece.done, begun))
                     return piece.done
         raise CoreError(f"{self.core.info.name} ended its stream without a completion: report this core")
 

@@ -5,6 +5,7 @@ of cores, sandboxes or templates; it can be rebuilt from a trace alone.
 """
 
 import hashlib
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +61,8 @@ class Tree:
     _opened: Counter[Move] = field(default_factory=Counter)
     _ordinals: dict[NodeId, int] = field(default_factory=dict)
     _children: dict[NodeId, list[NodeId]] = field(default_factory=dict)
-    _best: dict[str, NodeId] = field(default_factory=dict)
+    _ranked: dict[str, list[tuple[float, NodeId]]] = field(default_factory=dict)
+    _rewinds: Counter[NodeId] = field(default_factory=Counter)
     _last: dict[Move, NodeId] = field(default_factory=dict)
 
     def plant(self, steps: Sequence[Step], world: SnapshotId) -> NodeId:
@@ -74,6 +76,8 @@ class Tree:
         self._ordinals[expand.node] = ordinal + 1
         head = Head(self._opened.total(), expand, ordinal, derive_seed(self.seed, self.task, expand.node, ordinal))
         self._opened[expand.move] += 1
+        if expand.kept:
+            self._rewinds[expand.kept.node] += 1
         self._heads[head.id] = head
         return head
 
@@ -98,9 +102,7 @@ class Tree:
         if node.move is not None:
             self._last[node.move] = node.id
         for verdict in node.verdicts:
-            best = self._best.get(verdict.source)
-            if best is None or verdict.score > (self.nodes[best].score(verdict.source) or 0.0):
-                self._best[verdict.source] = node.id
+            insort(self._ranked.setdefault(verdict.source, []), (-verdict.score, node.id))
         return node.id
 
     def __getitem__(self, node: NodeId) -> Node:
@@ -130,7 +132,15 @@ class Tree:
 
     def best(self, source: str) -> NodeId | None:
         """The node that this source scores highest, the earliest of equals."""
-        return self._best.get(source)
+        return next(iter(self.top(source, 1)), None)
+
+    def top(self, source: str, count: int) -> list[NodeId]:
+        """The `count` nodes that this source scores highest, best first, earlier before later."""
+        return [node for _, node in self._ranked.get(source, [])[:count]]
+
+    def rewinds(self, node: NodeId) -> int:
+        """How many heads began with a part of this node's code."""
+        return self._rewinds[node]
 
     def path(self, node: NodeId) -> Iterator[Node]:
         """From the root to `node`."""

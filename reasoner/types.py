@@ -64,7 +64,8 @@ class Span:
     ids: tuple[int, ...]
     sampled: bool
     logprobs: tuple[float, ...] = ()
-    """Natural-log probabilities of `ids` under the sampling core at temperature 1; empty when forced or unknown."""
+    """Natural-log probabilities of `ids` under the sampling core at temperature 1; empty where they are unknown. Tokens
+    that another branch sampled and this one was made to begin with are forced, and keep theirs."""
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,14 @@ Move = Literal["attempt", "reflect", "revise", "continue"]
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The beginning of another attempt's code: its first `tokens` tokens."""
+
+    node: NodeId
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Expand:
     """An order to grow one head: from which node, how, with what sampling.
 
@@ -289,6 +298,8 @@ class Expand:
     """Let the core plan in prose before it acts."""
     lead: bool = False
     """Begin the file with the stub's own lines, up to its first empty body."""
+    kept: Kept | None = None
+    """Begin as another attempt of the same parent did, and write anew from there on."""
     learnt: NodeId | None = None
     """A node in a dead branch whose lesson, and nothing else of it, is carried along."""
 

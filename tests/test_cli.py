@@ -96,7 +96,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["solve", "x", "--time", "-3"], "--time"),
         (["solve", "x", "--token", "3"], "unrecognized arguments: --token"),
         (["solve", "x", "--width", "0"], "search.width to 0: it must be at least 1"),
-        (["solve", "task", "--strategy", "restrat"], "did you mean restart?"),
+        (["solve", "task", "--strategy", "rewnid"], "did you mean rewind?"),
         (["solve", "nowhere"], "nowhere does not exist"),
         (["solve", "x", "--config", "absent.toml"], "--config absent.toml is no file"),
         (["solve", "x.jsonl", "--write"], "--write"),

@@ -8,14 +8,27 @@ import pytest
 from reasoner import trace
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import CoreError
-from reasoner.ledger import Budget
+from reasoner.ledger import Budget, Ledger
 from reasoner.protocols import Strategy
 from reasoner.runtime import EXHAUSTED, Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Revise, Single
 from reasoner.stopping import SOLVED
 from reasoner.trace import Added, Began, Dropped, Event, Finished
-from reasoner.types import Files, Json, Report, Suite, Task, TestResult, ToolResult
+from reasoner.tree import Tree
+from reasoner.types import (
+    Expand,
+    Files,
+    Json,
+    Kept,
+    NodeId,
+    Report,
+    Sampling,
+    Suite,
+    Task,
+    TestResult,
+    ToolResult,
+)
 
 TASK = Task(
     "double",
@@ -123,6 +136,33 @@ async def test_a_spent_budget_suspends_and_keeps_the_best() -> None:
     result = await reasoner(core, BestOfN(n=1000), width=1, budget=Budget(tool_calls=3)).solve(TASK)
     assert result.status == "suspended" and result.stop.reason == "budget spent: tool_calls"
     assert result.spent["tool_calls"] == 3 and b"x * x" in result.files["solution.py"]
+
+
+async def test_a_rewound_attempt_begins_as_the_other_did_and_prefills_nothing() -> None:
+    events: list[Event] = []
+    keep = len("def double(x):\n    return 2 * "[:-4])
+    strategy = Scripted([Expand(0, "attempt", Sampling()), Expand(0, "attempt", Sampling(), kept=Kept(1, keep))])
+    core = ScriptedCore([Reply(WRONG), Reply("2 * x\n```")])
+    result = await reasoner(core, strategy).solve(TASK, events.append)
+    assert result.status == "solved" and result.files["solution.py"] == b"def double(x):\n    return 2 * x\n"
+    second = [e.node for e in events if isinstance(e, Added)][2]
+    assert second.cost.prefilled == 0 and second.cost.decoded == len("2 * x\n```")
+    act = second.step("act")
+    assert act is not None and [span.sampled for span in act.spans] == [False, False, True]
+    assert act.text.startswith("def double(x):\n    return 2 * x")
+
+
+class Scripted:
+    """One order after the other."""
+
+    def __init__(self, orders: list[Expand]) -> None:
+        self.orders = orders
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        return [] if tree.in_flight or not self.orders else [self.orders.pop(0)]
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return tree.best("visible")
 
 
 async def test_an_answer_without_code_is_data_and_not_a_crash() -> None:

@@ -93,7 +93,7 @@ def _solve(parser: argparse.ArgumentParser) -> None:
     core.add_argument("--tokenizer", metavar="DIR", help="the server model's tokenizer, to speak token ids to it")
 
     search = parser.add_argument_group("the search")
-    search.add_argument("--strategy", metavar="NAME", help="restart (default), best_of_n, revise or single")
+    search.add_argument("--strategy", metavar="NAME", help="rewind (default), best_of_n, revise or single")
     search.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
     search.add_argument("--width", metavar="N", type=int, help="attempts that grow at once")
     search.add_argument("--temperature", metavar="T", type=float, help="0 is greedy")

@@ -106,6 +106,15 @@ class Driven:
         words = "\n\n" + learnt if learnt else ""
         return forced(self._encode(words) + self._answer() + self._encode(fence))
 
+    def kept(self, act: Step, tokens: int) -> tuple[Span, Span, str]:
+        """How an attempt's code began: what opened it, its first `tokens` tokens (now forced), and the text so far."""
+        opening, *code = act.spans
+        ids = [i for span in code for i in span.ids]
+        logprobs = [p for span in code for p in span.logprobs]
+        lead = act.text.removesuffix(self.tokenizer.decode(ids))
+        kept = Span(tuple(ids[:tokens]), sampled=False, logprobs=tuple(logprobs[:tokens]))
+        return opening, kept, lead + self.tokenizer.decode(kept.ids)
+
     def revise(self, task: Task) -> Span:
         fence = _FENCE if self._single(task) else ""
         return forced(self._encode("\n\n" + prompt("revise")) + self._answer() + self._encode(fence))
@@ -161,9 +170,9 @@ def sampled(completion: Completion) -> Span:
     return Span(completion.ids, sampled=True, logprobs=completion.logprobs)
 
 
-def written(kind: StepKind, opening: Span, completion: Completion) -> Step:
-    """A step that the runtime opened and the core wrote."""
-    return Step(kind, completion.text, (opening, sampled(completion)))
+def written(kind: StepKind, openings: Sequence[Span], completion: Completion, begun: str = "") -> Step:
+    """A step that the runtime opened and the core wrote; `begun` is the text that the openings hold of it."""
+    return Step(kind, begun + completion.text, (*openings, sampled(completion)))
 
 
 def _text(content: bytes) -> str:

@@ -7,10 +7,10 @@ from reasoner.config import SearchConfig
 from reasoner.errors import ConfigError
 from reasoner.protocols import Strategy
 from reasoner.search.plain import BestOfN, Revise, Single
-from reasoner.search.restart import Restart
+from reasoner.search.rewind import Rewind
 from reasoner.types import Sampling
 
-__all__ = ["BestOfN", "Restart", "Revise", "Single", "make", "names"]
+__all__ = ["BestOfN", "Revise", "Rewind", "Single", "make", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def make(config: SearchConfig) -> Strategy:
 
 
 _KNOWN: dict[str, Callable[[SearchConfig, Sampling], Strategy]] = {
-    "restart": lambda config, sampling: Restart(config.attempts, sampling, think=config.think),
+    "rewind": lambda config, sampling: Rewind(config.attempts, sampling, think=config.think),
     "best_of_n": lambda config, sampling: BestOfN(config.attempts, sampling, think=config.think),
     "revise": lambda config, sampling: Revise(config.attempts, sampling, think=config.think),
     "single": lambda config, sampling: Single(Sampling(max_tokens=config.max_tokens), think=config.think),

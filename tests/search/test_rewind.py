@@ -3,9 +3,9 @@ import pytest
 from reasoner.config import SearchConfig
 from reasoner.errors import ConfigError
 from reasoner.ledger import Cost, Ledger
-from reasoner.search import Restart, make, names
+from reasoner.search import Rewind, make, names
 from reasoner.tree import Tree
-from reasoner.types import Sampling, Step, ToolResult, Verdict
+from reasoner.types import Kept, Sampling, Span, Step, ToolResult, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 TRIED = (Step("act", "x"), Step("observe", "0 of 2 passed", result=ToolResult(value={})))
@@ -24,7 +24,7 @@ def finish(tree: Tree, score: float = 0.0) -> int:
     return tree.add(head, steps, "s", [Verdict(score, "visible")] if steps == TRIED else [], Cost())
 
 
-def open_all(tree: Tree, strategy: Restart, free: int = 8) -> list[str]:
+def open_all(tree: Tree, strategy: Rewind, free: int = 8) -> list[str]:
     chosen = strategy.select(tree, LEDGER, free)
     for expand in chosen:
         tree.opened(expand)
@@ -32,7 +32,7 @@ def open_all(tree: Tree, strategy: Restart, free: int = 8) -> list[str]:
 
 
 def test_the_first_attempt_is_greedy_and_alone() -> None:
-    tree, strategy = planted(), Restart()
+    tree, strategy = planted(), Rewind()
     (first,) = strategy.select(tree, LEDGER, 8)
     assert first.sampling.temperature == 0.0
     tree.opened(first)
@@ -40,7 +40,7 @@ def test_the_first_attempt_is_greedy_and_alone() -> None:
 
 
 def test_after_a_failure_it_reflects_once_and_tries_again_from_the_task() -> None:
-    tree, strategy = planted(), Restart(n=16)
+    tree, strategy = planted(), Rewind(n=16)
     open_all(tree, strategy)
     finish(tree)
     assert open_all(tree, strategy, 4) == ["reflect", "attempt", "attempt", "attempt"]
@@ -50,25 +50,70 @@ def test_after_a_failure_it_reflects_once_and_tries_again_from_the_task() -> Non
 
 
 def test_a_share_of_the_attempts_carries_the_lesson_and_nothing_else_of_the_dead_branch() -> None:
-    tree, strategy = planted(), Restart(n=9, lesson_every=2)
+    tree, strategy = planted(), Rewind(n=9, lesson_every=2)
     open_all(tree, strategy)
     finish(tree)
     open_all(tree, strategy, 1)
     reflection = finish(tree)
     chosen = strategy.select(tree, LEDGER, 8)
     assert [e.learnt for e in chosen] == [None, reflection] * 4
+    assert [e.lead for e in chosen] == [True, False] * 4
     assert all(e.node == tree.root for e in chosen)
 
 
 def test_without_lessons_nothing_is_spent_on_reflecting() -> None:
-    tree, strategy = planted(), Restart(lesson_every=0)
+    tree, strategy = planted(), Rewind(lesson_every=0)
     open_all(tree, strategy)
     finish(tree)
     assert set(open_all(tree, strategy)) == {"attempt"}
 
 
+def coded(*logprobs: float) -> tuple[Step, ...]:
+    """An attempt whose code has as many tokens."""
+    ids = tuple(range(len(logprobs)))
+    act = Step("act", "x", (Span((9,), sampled=False), Span(ids, sampled=True, logprobs=logprobs)))
+    return (act, *TRIED[1:])
+
+
+def test_it_rewinds_into_an_attempt_that_passed_a_part_and_keeps_the_tokens_before_a_doubt() -> None:
+    tree, strategy = planted(), Rewind(n=100, lesson_every=0, inside=1.0)
+    open_all(tree, strategy)
+    tree.add(tree.in_flight[0], coded(0.0, 0.0, -2.0, 0.0), "s", [Verdict(0.5, "visible")], Cost())
+    chosen = strategy.select(tree, LEDGER, 20)
+    assert {e.kept for e in chosen} == {Kept(1, 2)}
+    assert {(e.node, e.lead) for e in chosen} == {(tree.root, False)}
+
+
+def test_it_rewinds_into_nothing_that_passed_no_test_at_all() -> None:
+    tree, strategy = planted(), Rewind(lesson_every=0, inside=1.0)
+    open_all(tree, strategy)
+    tree.add(tree.in_flight[0], coded(-1.0, -1.0), "s", [Verdict(0.0, "visible")], Cost())
+    assert {e.kept for e in strategy.select(tree, LEDGER, 8)} == {None}
+
+
+def test_better_attempts_are_rewound_more_often_until_they_disappoint() -> None:
+    tree, strategy = planted(), Rewind(n=1000, lesson_every=0, inside=1.0)
+    open_all(tree, strategy)
+    tree.add(tree.in_flight[0], coded(-1.0, -1.0), "s", [Verdict(0.2, "visible")], Cost())
+    open_all(tree, strategy, 1)
+    tree.add(tree.in_flight[0], coded(-1.0, -1.0), "s", [Verdict(0.8, "visible")], Cost())
+    open_all(tree, strategy, 10)
+    assert tree.rewinds(2) >= 8
+    open_all(tree, strategy, 200)
+    assert tree.rewinds(1) >= 20
+
+
+def test_without_log_probabilities_any_token_may_be_the_last_that_is_kept() -> None:
+    tree, strategy = planted(), Rewind(n=100, lesson_every=0, inside=1.0)
+    open_all(tree, strategy)
+    act = Step("act", "x", (Span((9,), sampled=False), Span((1, 2, 3), sampled=True)))
+    tree.add(tree.in_flight[0], (act, *TRIED[1:]), "s", [Verdict(0.5, "visible")], Cost())
+    chosen = strategy.select(tree, LEDGER, 50)
+    assert {e.kept.tokens for e in chosen if e.kept} == {0, 1, 2}
+
+
 def test_it_never_opens_more_than_n_attempts() -> None:
-    tree, strategy = planted(), Restart(n=6)
+    tree, strategy = planted(), Rewind(n=6)
     for _ in range(20):
         open_all(tree, strategy, 3)
         if tree.in_flight:
@@ -77,7 +122,7 @@ def test_it_never_opens_more_than_n_attempts() -> None:
 
 
 def test_it_answers_with_the_best() -> None:
-    tree, strategy = planted(), Restart(n=3, lesson_every=0)
+    tree, strategy = planted(), Rewind(n=3, lesson_every=0)
     open_all(tree, strategy)
     finish(tree, 0.2)
     open_all(tree, strategy)
@@ -89,7 +134,7 @@ def test_it_answers_with_the_best() -> None:
 def test_strategies_are_made_by_name_and_the_nearest_is_offered() -> None:
     for name in names():
         assert make(SearchConfig(strategy=name)) is not None
-    assert make(SearchConfig(attempts=3, temperature=0.2)) == Restart(3, Sampling(temperature=0.2, max_tokens=768))
+    assert make(SearchConfig(attempts=3, temperature=0.2)) == Rewind(3, Sampling(temperature=0.2, max_tokens=768))
     with pytest.raises(ConfigError, match="did you mean revise"):
         make(SearchConfig(strategy="revize"))
     with pytest.raises(ConfigError, match=r"search\.attempts is 0"):

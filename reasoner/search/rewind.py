@@ -1,0 +1,91 @@
+"""The default: one greedy attempt, then step back and try again, from the task or from inside the best attempts.
+
+What failed stays out of the context, because a small core that sees its failed code writes it again, letter for letter,
+two times out of three. Attempts alternate between two ways of stepping back:
+
+- to the task: a fresh sample, in turn with and without the stub's own lines to begin with; now and then with the lesson
+  of the first failure as one paragraph (Reflexion, Shinn et al., 2303.11366, section 3);
+- into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
+  the rest is written anew, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
+  from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section 3.2); which token, with the
+  probability that the core gave to all other tokens there.
+"""
+
+import math
+import random
+from dataclasses import dataclass, replace
+
+from reasoner.ledger import Ledger
+from reasoner.search.plain import VISIBLE, leader
+from reasoner.tree import Tree, derive_seed
+from reasoner.types import Expand, Kept, NodeId, Sampling
+
+_CANDIDATES = 8
+_EVIDENCE = 10.0
+"""How many observations a score counts for against one rewind without success (C in REx)."""
+
+
+@dataclass(frozen=True)
+class Rewind:
+    """`n` attempts at most. Every `lesson_every`-th attempt takes the lesson along; 0 means none does, and then nothing
+    is spent on reflecting. Of the attempts after the first, a share of `inside` rewinds into an earlier one."""
+
+    n: int = 16
+    sampling: Sampling = Sampling(temperature=0.8)
+    lesson_every: int = 4
+    inside: float = 0.5
+    think: bool = False
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        opened = tree.opened_as("attempt")
+        if not opened:
+            greedy = replace(self.sampling, temperature=0.0)
+            return [Expand(tree.root, "attempt", greedy, think=self.think)][:free]
+        if tree.last("attempt") is None:
+            return []
+        expands = [] if tree.opened_as("reflect") else self._reflection(tree)[:free]
+        last = min(self.n, opened + free - len(expands))
+        return expands + [self._attempt(tree, ordinal) for ordinal in range(opened, last)]
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return leader(tree)
+
+    def _reflection(self, tree: Tree) -> list[Expand]:
+        """Reflect on the first attempt, when its tests said something."""
+        nearest = leader(tree)
+        if not self.lesson_every or nearest is None or tree[nearest].step("observe") is None:
+            return []
+        return [Expand(nearest, "reflect", replace(self.sampling, temperature=0.0))]
+
+    def _attempt(self, tree: Tree, ordinal: int) -> Expand:
+        carries = self.lesson_every and ordinal % self.lesson_every == 0
+        learnt = tree.last("reflect") if carries else None
+        kept = self._kept(tree, ordinal) if learnt is None else None
+        lead = ordinal % 2 == 1 and kept is None
+        return Expand(
+            tree.root, "attempt", self.sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
+        )
+
+    def _kept(self, tree: Tree, ordinal: int) -> Kept | None:
+        """Into which attempt to rewind, and how far; None for a fresh one."""
+        chance = random.Random(derive_seed(tree.seed, tree.task, -1, ordinal))
+        partial = [n for n in tree.top(VISIBLE, _CANDIDATES) if 0.0 < (tree[n].score(VISIBLE) or 0.0) < 1.0]
+        if not partial or chance.random() >= self.inside:
+            return None
+        node = max(partial, key=lambda n: _draw(chance, tree[n].score(VISIBLE) or 0.0, tree.rewinds(n)))
+        return Kept(node, _where(chance, tree, node))
+
+
+def _draw(chance: random.Random, score: float, rewinds: int) -> float:
+    return chance.betavariate(1 + _EVIDENCE * score, 1 + _EVIDENCE * (1 - score) + rewinds)
+
+
+def _where(chance: random.Random, tree: Tree, node: NodeId) -> int:
+    """How many tokens of a node's code to keep. Without log-probabilities every place is as good."""
+    act = tree[node].step("act")
+    code = act.spans[1:] if act else ()
+    logprobs = [p for span in code for p in (span.logprobs or (-1.0,) * len(span.ids))]
+    doubts = [1.0 - math.exp(min(p, 0.0)) for p in logprobs]
+    if sum(doubts) <= 0.0:
+        return chance.randrange(max(1, len(doubts)))
+    return chance.choices(range(len(doubts)), doubts)[0]
