@@ -13,7 +13,7 @@ from reasoner.errors import CoreError, TraceError
 from reasoner.ledger import Budget
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.search import Rewind
+from reasoner.search import BestOfN
 from reasoner.types import Files, Json, Report, Suite, Task, TestResult, ToolResult
 
 STUB = b"def double(x):\n    pass\n"
@@ -51,7 +51,7 @@ def ran(name: str, arguments: Json, files: Files) -> ToolResult:
 def reasoner(*replies: str, attempts: int = 4, tokens: int | None = None) -> Reasoner:
     core = ScriptedCore([Reply(text) for text in replies])
     sandbox = ScriptedSandbox(ran, lambda files, suite: Report(judged(files), trust="strong"))
-    strategy = Rewind(attempts, lesson_every=0)
+    strategy = BestOfN(attempts)
     return Reasoner(core, sandbox, strategy, width=1, budget=Budget(tokens), clock=core.clock)
 
 
