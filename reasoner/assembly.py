@@ -28,17 +28,19 @@ from reasoner.types import Limits
 async def assemble(
     config: Config | None = None, *, progress: Progress | None = None, environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[Reasoner]:
-    """Open the core and the sandbox that `config` names, and close both at the end. `progress` is told, from another
-    thread, what the model still needs; `environment` holds the server's key, `OPENAI_API_KEY`.
+    """Open the core and the sandbox that `config` names, and close both at the end. `progress` is told, from other
+    threads, what is still needed; `environment` holds the server's key, `OPENAI_API_KEY`.
 
     Raises:
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
-    config, progress = config or Config(), progress or Silent()
+    config = config or Config()
     strategy = make(config.search)
+    watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
-        _core(config.core, progress, environment),
-        open_sandbox(config.sandbox.kind, python=config.sandbox.python or None, progress=progress.tell),
+        _core(config.core, watched, environment),
+        open_sandbox(config.sandbox.kind, python=config.sandbox.python or None, progress=watched.tell),
+        watched,
     )
     try:
         yield Reasoner(
@@ -55,11 +57,14 @@ async def assemble(
         await asyncio.gather(core.close(), sandbox.close())
 
 
-async def _side_by_side(core: Coroutine[Any, Any, Core], sandbox: Coroutine[Any, Any, Sandbox]) -> tuple[Core, Sandbox]:
+async def _side_by_side(
+    core: Coroutine[Any, Any, Core], sandbox: Coroutine[Any, Any, Sandbox], watched: "_Abandonable"
+) -> tuple[Core, Sandbox]:
     opening = asyncio.create_task(core), asyncio.create_task(sandbox)
     try:
         return await asyncio.gather(*opening)
     except BaseException:
+        watched.abandoned.set()
         for half in opening:
             half.cancel()
         for opened in await asyncio.gather(*opening, return_exceptions=True):
@@ -75,12 +80,10 @@ async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str
         tokenizer = Path(config.tokenizer) if config.tokenizer else None
         key = environment.get("OPENAI_API_KEY") or None
         return await RemoteCore.connect(config.url, config.model, api_key=key, tokenizer_dir=tokenizer)
-    watched = _Abandonable(progress)
-    loading = asyncio.create_task(asyncio.to_thread(_local, config, watched))
+    loading = asyncio.create_task(asyncio.to_thread(_local, config, progress))
     try:
         return await asyncio.shield(loading)
     except asyncio.CancelledError:
-        watched.abandoned.set()
         with suppress(_Abandoned, ReasonerError):
             await (await loading).close()
         raise
@@ -113,7 +116,7 @@ class _Abandoned(Exception):
 
 
 class _Abandonable:
-    """Passes progress on until the wait is given up; then the thread that reports it ends at its next report."""
+    """Passes progress on until the wait is given up; then a thread that reports ends at its next report."""
 
     def __init__(self, to: Progress) -> None:
         self.abandoned = threading.Event()

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -20,9 +19,10 @@ from rich.text import Text
 from reasoner import tasks
 from reasoner.assembly import assemble
 from reasoner.cli.answer import Answer, changed
-from reasoner.cli.exits import STATUS, TERMINATED
+from reasoner.cli.exits import STATUS
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
+from reasoner.cli.signals import Signals
 from reasoner.cli.write import write
 from reasoner.config import Config
 from reasoner.errors import ConfigError
@@ -33,8 +33,6 @@ from reasoner.runtime import Reasoner
 from reasoner.trace import Recorder
 from reasoner.types import Task
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Solve, show, and return the exit code that the result has."""
@@ -43,19 +41,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--write puts files into a directory, and {arguments.path} is none: leave it out")
     task = tasks.load(arguments.path, task_id=arguments.task_id, prompt=arguments.task, tests=arguments.tests)
     screen = Screen(arguments.quiet)
+    signals = Signals(screen)
     try:
         with recorded(Path(config.traces) if config.traces else home() / "runs", task.id) as recorder:
-            answer = asyncio.run(_solve(config, task, recorder, screen))
+            answer = asyncio.run(_solve(config, task, recorder, screen, signals))
     except asyncio.CancelledError:
-        return TERMINATED
+        return signals.code
     return conclude(answer, screen, arguments.path if arguments.write else None, as_json=arguments.json)
 
 
-async def _solve(config: Config, task: Task, recorder: Recorder, screen: Screen) -> Answer:
-    whole = asyncio.current_task()
-    assert whole is not None
-    for number in _ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, whole.cancel)
+async def _solve(config: Config, task: Task, recorder: Recorder, screen: Screen, signals: Signals) -> Answer:
+    signals.cancel_this_task()
     async with AsyncExitStack() as opened:
         with screen.progress() as progress:
             reasoner = await opened.enter_async_context(assemble(config, progress=progress))

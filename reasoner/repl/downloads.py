@@ -49,7 +49,7 @@ class Bars:
             self._progress.advance(self._phase, count)
 
     def tell(self, line: str) -> None:
-        self._progress.console.print(Text(one_line(line, _WIDTH), "dim"))
+        self._progress.console.print(Text(one_line(line, self._progress.console.width), "dim"))
 
 
 class _Size(DownloadColumn):
