@@ -27,6 +27,8 @@ class Attempt:
     """One attempt, from its opening to its tests. `number` counts from 1 in the order of opening."""
 
     number: int
+    source: int | None = None
+    """The attempt whose beginning it took over."""
     step: StepKind | None = None
     text: str = ""
     """The end of what is being written now."""
@@ -38,6 +40,12 @@ class Attempt:
     failure: str = ""
     """What the first failing test said, or why the answer could not be used."""
     reflection: str = ""
+
+    @property
+    def label(self) -> str:
+        """`attempt 9`, or `attempt 9 ↩4` where it went on from inside attempt 4; 15 columns."""
+        back = f"↩{self.source}" if self.source else ""
+        return f"attempt {self.number:<3} {back:<3}"
 
 
 @dataclass
@@ -124,7 +132,8 @@ class Board:
         expand = opened.head.expand
         if expand.move in ("reflect", "continue") and expand.node in self._owner:
             return self._owner[expand.node]
-        attempt = Attempt(len(self.attempts) + 1)
+        source = self._owner.get(expand.kept.node) if expand.kept else None
+        attempt = Attempt(len(self.attempts) + 1, source.number if source else None)
         self.attempts.append(attempt)
         return attempt
 

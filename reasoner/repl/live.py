@@ -79,9 +79,9 @@ def _focus(growing: tuple[Attempt, ...]) -> Attempt | None:
 
 
 def _row(attempt: Attempt) -> Text:
-    row = Text(f"  attempt {attempt.number:<3} ")
-    row.append(f"{attempt.step or 'waits':<8}", "bold" if attempt.step else "dim")
-    row.append(f"{attempt.tokens:>5} tokens")
+    row = Text(f"  {attempt.label} ")
+    row.append(f"{attempt.tokens:>4} tokens  ")
+    row.append(attempt.step or "waits", "bold" if attempt.step else "dim")
     if attempt.counted:
         row.append(f"  {attempt.passed}/{attempt.counted} tests")
     return row

@@ -60,7 +60,7 @@ def settled(attempt: Attempt, width: int) -> Line:
     tests = f"{attempt.passed}/{attempt.counted} tests" if attempt.counted else "no test ran"
     if attempt.state in ("unusable", "untested"):
         tests = "unusable" if attempt.state == "unusable" else "written, no tests"
-    head = f"{MARKS[attempt.state]} attempt {attempt.number:<3} {attempt.tokens:>5} tokens  {tests:<12}"
+    head = f"{MARKS[attempt.state]} {attempt.label} {attempt.tokens:>4} tokens  {tests:<11}"
     failure = one_line(attempt.failure, width - len(head) - 2)
     tone: Tone = "good" if attempt.state == "passed" else "quiet" if attempt.state == "untested" else "bad"
     return Line(f"{head}  {failure}".rstrip() if failure else head.rstrip(), tone)

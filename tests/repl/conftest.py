@@ -9,7 +9,7 @@ import pytest
 from reasoner.ledger import Cost
 from reasoner.trace import Added, Began, Dropped, Entered, Event, Opened, Stopped, Wrote
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, Move, NodeId, Sampling, Step, Stop, Task, ToolResult, Verdict
+from reasoner.types import Expand, Kept, Move, NodeId, Sampling, Step, Stop, Task, ToolResult, Verdict
 
 
 @dataclass
@@ -24,8 +24,10 @@ class Script:
         self.tell(Began(Task("t", "do it"), "tiny", "00", "bwrap", 0, config))
         self.tell(Added(self.tree[self.tree.plant([Step("task", "do it")], "s0")]))
 
-    def open(self, move: Move = "attempt", node: NodeId = 0, learnt: NodeId | None = None) -> int:
-        head = self.tree.opened(Expand(node, move, Sampling(), learnt=learnt))
+    def open(
+        self, move: Move = "attempt", node: NodeId = 0, learnt: NodeId | None = None, kept: Kept | None = None
+    ) -> int:
+        head = self.tree.opened(Expand(node, move, Sampling(), learnt=learnt, kept=kept))
         self.tell(Opened(head))
         return head.id
 

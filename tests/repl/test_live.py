@@ -35,8 +35,8 @@ def test_it_shows_each_attempt_the_tail_of_the_code_and_a_status_line(script_for
     script.enter(second, "think")
     terminal.now = 3.0
     assert terminal.drawn() == [
-        "  attempt 1   act         9 tokens",
-        "  attempt 2   think       0 tokens",
+        "  attempt 1          9 tokens  act",
+        "  attempt 2          0 tokens  think",
         "  │ def f(x):",
         "  │     return x",
         "  3 tok/s · 9 tokens, 20.0k left · 3 s of 60 · bwrap · tiny",
@@ -56,7 +56,7 @@ def test_a_reflection_is_shown_before_any_code(script_for) -> None:
     script.write(head, "It forgot zero.")
     drawn = terminal.drawn()
     assert "  │ It forgot zero." in drawn
-    assert "  attempt 1   reflect     1 tokens  1/2 tests" in drawn
+    assert "  attempt 1          1 tokens  reflect  1/2 tests" in drawn
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 10), (20, 6), (200, 50)])

@@ -2,6 +2,7 @@ import io
 
 from reasoner.repl.board import Board
 from reasoner.repl.plain import PlainView
+from reasoner.types import Kept
 
 
 def told(script_for):
@@ -21,9 +22,9 @@ def test_every_settled_attempt_is_one_line(script_for) -> None:
     script.stop()
     assert out.getvalue().splitlines() == [
         "core tiny, sandbox bwrap",
-        "✗ attempt 1       0 tokens  3/4 tests     AssertionError: 1 != 2",
-        "✗ attempt 2       0 tokens  unusable      the code block is empty",
-        "✓ attempt 3       5 tokens  4/4 tests",
+        "✗ attempt 1          0 tokens  3/4 tests    AssertionError: 1 != 2",
+        "✗ attempt 2          0 tokens  unusable     the code block is empty",
+        "✓ attempt 3          5 tokens  4/4 tests",
     ]
 
 
@@ -55,3 +56,11 @@ def test_a_hostile_message_stays_on_its_line_and_moves_no_cursor(script_for) -> 
     script.test(script.open(), 0, 1, message="\x1b[2Jboom\n✓ attempt 9  9/9 tests")
     assert "\x1b" not in out.getvalue()
     assert len(out.getvalue().splitlines()) == 2
+
+
+def test_an_attempt_that_goes_on_inside_another_says_which(script_for) -> None:
+    out, script = told(script_for)
+    script.begin()
+    source = script.test(script.open(), 1, 1)
+    script.test(script.open(kept=Kept(source, 7)), 2, 0)
+    assert out.getvalue().splitlines()[-1] == "✓ attempt 2   ↩1     0 tokens  2/2 tests"
