@@ -55,7 +55,7 @@ class SearchConfig:
     """Attempts at most."""
     width: int = _at_least(1, 8)
     """Attempts that grow at once."""
-    temperature: float = _at_least(0, 0.6)
+    temperature: float = _at_least(0, 0.7)
     max_tokens: int = _at_least(1, 768)
     """Tokens that one attempt may write."""
     think: bool = False

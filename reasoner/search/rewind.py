@@ -3,8 +3,9 @@
 What failed stays out of the context, because a small core that sees its failed code writes it again, letter for letter,
 two times out of three. Attempts alternate between two ways of stepping back:
 
-- to the task: a fresh sample, in turn with and without the stub's own lines to begin with; now and then with the lesson
-  of the first failure as one paragraph (Reflexion, Shinn et al., 2303.11366, section 3);
+- to the task: a fresh sample that begins with the stub's own lines, so that no tokens go into writing the stub again
+  (now and then without them, where they should mislead, and with the lesson of the first failure as one paragraph:
+  Reflexion, Shinn et al., 2303.11366, section 3);
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
   the rest is written anew, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
   from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section 3.2); which token, with the
@@ -40,7 +41,7 @@ class Rewind:
         opened = tree.opened_as("attempt")
         if not opened:
             greedy = replace(self.sampling, temperature=0.0)
-            return [Expand(tree.root, "attempt", greedy, think=self.think)][:free]
+            return [Expand(tree.root, "attempt", greedy, think=self.think, lead=True)][:free]
         if tree.last("attempt") is None:
             return []
         expands = [] if tree.opened_as("reflect") else self._reflection(tree)[:free]
@@ -61,7 +62,7 @@ class Rewind:
         carries = self.lesson_every and ordinal % self.lesson_every == 0
         learnt = tree.last("reflect") if carries else None
         kept = self._kept(tree, ordinal) if learnt is None else None
-        lead = ordinal % 2 == 1 and kept is None
+        lead = learnt is None and kept is None
         return Expand(
             tree.root, "attempt", self.sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
         )
