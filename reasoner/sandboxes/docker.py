@@ -6,6 +6,7 @@ removes the container. What a killed engine leaves behind carries a label and is
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -35,17 +36,20 @@ def connect() -> Any:
     import docker
 
     try:
-        client = docker.from_env(timeout=_TIMEOUT_S)
-    except docker.errors.DockerException as error:
+        _knock(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+        return docker.from_env(timeout=_TIMEOUT_S).api
+    except (docker.errors.DockerException, OSError) as error:
         raise SandboxError(
             f"no Docker engine answers ({error}): start one (`dockerd`, Docker Desktop), or set DOCKER_HOST"
         ) from error
-    try:
-        client.api.ping()
-    except _failures() as error:
-        client.close()
-        raise SandboxError(f"the Docker engine does not answer ({error}): start it, or set DOCKER_HOST") from error
-    return client.api
+
+
+def _knock(host: str) -> None:
+    """Raise OSError when nobody listens on a local socket; the SDK would say it at length and leave a socket open."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(5.0)
+            knocking.connect(host.removeprefix("unix://"))
 
 
 class Docker:
@@ -90,8 +94,7 @@ class Docker:
             host_config=self._closed(sizes),
         )["Id"]
         try:
-            params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            stream = self._api.attach_socket(container, params)
+            stream = _attach(self._api, container)
             self._api.start(container)
         except _failures():
             _remove(self._api, container)
@@ -128,10 +131,8 @@ class Docker:
 class _Container:
     """A running container as a `Channel`. The engine puts eight bytes before each piece of stdout or stderr."""
 
-    def __init__(self, api: Any, container: str, stream: Any) -> None:
-        self._api, self._container, self._stream = api, container, stream
-        self._socket: socket.socket = getattr(stream, "_sock", stream)
-        self._socket.setblocking(False)
+    def __init__(self, api: Any, container: str, stream: socket.socket) -> None:
+        self._api, self._container, self._socket = api, container, stream
         self._held = bytearray()
         self._words = b""
 
@@ -148,7 +149,6 @@ class _Container:
 
     async def stop(self) -> str:
         await asyncio.to_thread(_remove, self._api, self._container)
-        self._stream.close()
         self._socket.close()
         return self._words.decode("utf-8", "replace")
 
@@ -183,6 +183,15 @@ def _engine(what: str) -> Iterator[None]:
         yield
     except _failures() as error:
         raise SandboxError(f"the Docker engine {what} ({error}): see `docker info`") from error
+
+
+def _attach(api: Any, container: str) -> socket.socket:
+    """A socket of our own on the container's streams; the response that it came with is closed properly."""
+    stream = api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+    own: socket.socket = getattr(stream, "_sock", stream).dup()
+    own.setblocking(False)
+    stream._response.close()
+    return own
 
 
 def _remove(api: Any, container: str) -> None:

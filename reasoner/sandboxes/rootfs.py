@@ -19,6 +19,7 @@ from reasoner.sandboxes.interpreter import Interpreter, extensions, libraries
 
 Progress = Callable[[str], None]
 
+SYSTEM_HOME = Path("/var/cache/reasoner")
 PACKAGES, PROJECT, GUEST = "opt/packages", "opt/project", "opt/reasoner"
 COMMAND = ("/usr/bin/python3", "-S", "-s", "-P", "-B", f"/{GUEST}")
 ENVIRONMENT = {
@@ -42,10 +43,19 @@ _MOUNTED = ("proc", "dev", "tmp", "slots", PROJECT)
 
 
 def store() -> Path:
-    """Where roots are kept: `$REASONER_HOME/sandbox`, else `reasoner/sandbox` in the user's cache folder."""
+    """Where roots are kept: `$REASONER_HOME/sandbox`, else `reasoner/sandbox` in the user's cache folder.
+
+    Root's worlds run as another user: where only root could walk to that, it is `/var/cache/reasoner/sandbox`.
+    """
     chosen = os.environ.get("REASONER_HOME", "")
     cache = os.environ.get("XDG_CACHE_HOME", "") or "~/.cache"
-    return (Path(chosen).expanduser() if chosen else Path(cache).expanduser() / "reasoner") / "sandbox"
+    home = (Path(chosen).expanduser() if chosen else Path(cache).expanduser() / "reasoner").absolute()
+    return (home if reachable(home) else SYSTEM_HOME) / "sandbox"
+
+
+def reachable(path: Path) -> bool:
+    """Whether the user that runs the worlds can walk to `path`: root hands them to another one."""
+    return os.geteuid() != 0 or all(f.stat().st_mode & 0o001 for f in path.resolve().parents if f.exists())
 
 
 def digest(found: Interpreter) -> str:

@@ -7,6 +7,7 @@ a `SandboxError`.
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,16 +22,20 @@ _ROOT: SnapshotId = "s0"
 _ERRORS = frozenset({"raised", "timeout", "memory", "output", "killed", "refused", "protocol"})
 _GRACE_S = 10.0
 """What a call may overrun its wall time before the host kills the whole world."""
+_ATTEMPTS = 3
+"""How often a snapshot is made again for one call: code can break its own interpreter so that no call ever begins."""
 _FILES_S = 60.0
 """What putting or getting files may take."""
+
+_DRIFT = "its world was lost and made again, and came out differently"
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """How a snapshot was made: the request, and a digest of the files that came of it."""
+    """How a snapshot was made: the request, and a digest of what came of it."""
 
     request: Mapping[str, Any]
-    fingerprint: str
+    outcome: str
 
 
 class GuestWorld:
@@ -53,6 +58,8 @@ class GuestWorld:
         self._journal: dict[SnapshotId, _Entry] = {}
         self._held: dict[SnapshotId, int] = {_ROOT: 1}
         """How often each snapshot was handed out and not released."""
+        self._drifted: set[SnapshotId] = set()
+        """Snapshots that were lost and came out differently when they were made again, and what grew from them."""
         self._made = 0
         self._mending = asyncio.Lock()
         self._closed = False
@@ -92,6 +99,8 @@ class GuestWorld:
                 raise
             return ToolResult(error="killed", detail=f"{lost}; the world was started anew"), self._again(at)
         result = _result(answer.get("result"), tool)
+        if at in self._drifted:
+            result = replace(result, degraded="; ".join(filter(None, [result.degraded, _DRIFT])))
         return result, self._keep(made, request, answer) if answer.get("kept") is True else self._again(at)
 
     async def release(self, snapshot: SnapshotId) -> None:
@@ -137,12 +146,13 @@ class GuestWorld:
         at = request["at"]
         if at not in self._held:
             raise SandboxError(f"snapshot {at} is not in this world: it was released or never made")
-        while True:
+        for _ in range(_ATTEMPTS):
             guest = await self._living()
             answer = await guest.call(request, deadline_s)
             if "missing" not in answer:
                 return answer
             await self._rebuild(at, guest)
+        return {"result": {"error": "killed", "detail": "the interpreter was lost each time that this call began"}}
 
     async def _living(self) -> Guest:
         async with self._mending:
@@ -156,8 +166,10 @@ class GuestWorld:
     # --- the journal ---
 
     def _keep(self, made: SnapshotId, request: Mapping[str, Any], answer: Mapping[str, Any]) -> SnapshotId:
-        self._journal[made] = _Entry({**request, "to": made}, str(answer.get("fingerprint")))
+        self._journal[made] = _Entry({**request, "to": made}, _outcome(answer))
         self._held[made] = 1
+        if request["at"] in self._drifted:
+            self._drifted.add(made)
         return made
 
     def _again(self, at: SnapshotId) -> SnapshotId:
@@ -166,7 +178,7 @@ class GuestWorld:
         return at
 
     async def _rebuild(self, at: SnapshotId, guest: Guest) -> None:
-        """Make `at` again from the nearest snapshot that the guest still holds."""
+        """Make `at` again from the nearest snapshot that the guest still holds. Raises SandboxError."""
         async with self._mending:
             wanted = [at]
             while wanted:
@@ -178,11 +190,12 @@ class GuestWorld:
                 if "missing" in answer:
                     wanted.append(entry.request["at"])
                     continue
-                if answer.get("fingerprint") != entry.fingerprint:
+                if answer.get("kept") is False or "refused" in answer:
                     raise SandboxError(
-                        f"snapshot {wanted[-1]} was dropped, and what made it now gives other files: its code depends "
-                        "on time, on chance or on threads; start the task again"
+                        f"snapshot {wanted[-1]} was lost and cannot be made again ({answer}): start the task again"
                     )
+                if _outcome(answer) != entry.outcome or entry.request["at"] in self._drifted:
+                    self._drifted.add(wanted[-1])
                 wanted.pop()
 
 
@@ -197,6 +210,13 @@ def _encoded(files: Files) -> dict[str, str]:
         if not parts or path.startswith("/") or ".." in parts or "\0" in path or "/".join(parts) != path:
             raise SandboxError(f"{path!r} cannot be put into a world: use a plain path relative to the workspace")
     return {path: base64.b64encode(content).decode() for path, content in files.items()}
+
+
+def _outcome(answer: Mapping[str, Any]) -> str:
+    """What two runs of one request must have in common: files, output, value, error."""
+    result = answer.get("result") or {}
+    seen = [answer.get("fingerprint"), *(result.get(name) for name in ("output", "value", "error"))]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 
 def _refusal(answer: Mapping[str, Any]) -> None:

@@ -39,10 +39,14 @@ def _outcome(source, namespace, name, value_limit):
             namespace["_"] = value
         return {"error": None, "value": text, "detail": ""}
     except Expired as error:
-        return {"error": "timeout", "value": None, "detail": "the cell did not end in time; it was here:\n" + _tell(error)}
+        return {
+            "error": "timeout",
+            "value": None,
+            "detail": "the cell did not end in time; it was here:\n" + _tell(error),
+        }
     except MemoryError as error:
         return {"error": "memory", "value": None, "detail": _tell(error)}
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever hostile code raises is its result
         return {"error": "raised", "value": None, "detail": _tell(error)}
 
 
@@ -73,5 +77,5 @@ def flush():
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         try:
             stream.flush()
-        except Exception:
+        except Exception:  # noqa: BLE001 - the stream may be an object of theirs
             continue

@@ -19,8 +19,8 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class Heap:
-    """One interpreter process. `uses` counts snapshots and calls that start here, `expecting` children that have not said
-    hello, `owing` answers that it still owes us."""
+    """One interpreter process. `uses` counts snapshots and calls that start here, `expecting` children that have not
+    said hello, `owing` answers that it still owes us."""
 
     def __init__(self, pid, line, parent=None):
         self.pid, self.line, self.parent = pid, line, parent

@@ -17,6 +17,7 @@ from guest import cell, kernel, openfiles
 from guest.frames import Inbox, encode
 
 _FRAME = 64 << 20
+_make_child = os.fork  # a cell may put something else in its place
 
 
 def root(control):
@@ -38,6 +39,7 @@ class Node:
         self._slot = ""
         self._open, self._rest = [], []
         self._folder = ""
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
         main = types.ModuleType("__main__")
         main.__builtins__ = builtins
         self._namespace = main.__dict__
@@ -82,10 +84,10 @@ class Node:
     def _fork(self, message, fds):
         _reap_ended()
         random = sys.modules.get("random")
-        state = random.getstate() if random else None
+        state = random.getstate() if hasattr(random, "getstate") else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # threads are reported when the node freezes
-            pid = os.fork()
+            pid = _make_child()
         if pid:
             for fd in fds:
                 os.close(fd)
@@ -97,7 +99,7 @@ class Node:
         os.dup2(fds[1], 1)
         os.dup2(fds[1], 2)
         os.close(fds[1])
-        if random:
+        if state:
             random.setstate(state)
         os.setsid()
         kernel.adopt_orphans()

@@ -67,8 +67,8 @@ class Population:
         processes.kill(heap.pid)
         heap.close()
         keeper = heap.parent
-        while keeper and not keeper.alive:
-            keeper = keeper.parent
+        while keeper and not keeper.alive:  # orphans go to the nearest ancestor that adopts, which the root does not
+            keeper = keeper.parent if keeper.parent is not self.root else None
         self.collect(keeper, [heap.pid])
 
     def collect(self, keeper, pids):

@@ -17,10 +17,15 @@ def listing():
 def stat(pid):
     """State letter, parent, CPU seconds of children that were waited for, exit status; None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        fields = os.read(fd, 1 << 12).rpartition(b")")[2].split()
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
     children = (int(fields[13]) + int(fields[14])) / _TICK
     return Stat(fields[0].decode(), int(fields[1]), children, int(fields[49]))
 
@@ -54,11 +59,13 @@ def kill(pid, number=signal.SIGKILL):
     return True
 
 
-def threads(pid):
+def lost_threads(pid):
+    """A sentence about the threads that a fork will not take along, empty when there are none."""
     try:
-        return os.stat(f"/proc/{pid}/task").st_nlink - 2
+        count = os.stat(f"/proc/{pid}/task").st_nlink - 3
     except OSError:
-        return 0
+        return ""
+    return f"{count} of its threads do not go on in the next call" if count > 0 else ""
 
 
 def describe(status):

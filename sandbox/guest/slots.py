@@ -10,10 +10,12 @@ import os
 import stat
 import time
 
+from guest.clearing import clear, remove
 from guest.files import Entry, TooMuch
 
 Seen = collections.namedtuple("Seen", "entry signature settled")
 
+_FOLDERS = 3
 _DEPTH = 48
 _GRAIN_NS = 20_000_000
 """A change within this long of a scan can leave the same change time: such files are read again."""
@@ -41,12 +43,11 @@ class Slot:
     def scan(self, limits):
         """Read what changed; the manifest of what is here now. Raises TooMuch, and the slot is then empty."""
         try:
-            self._clear(self.tmp)
-            self._clear(self.tool)
+            clear(self.tmp, self.home)
+            clear(self.tool, self.home)
             self._seen = self._walk(limits)
         except (TooMuch, OSError) as error:
-            self._clear(self.files)
-            self._seen, self.manifest = {}, {}
+            self._forget()
             raise TooMuch(str(error)) from error
         found = {path: seen.entry for path, seen in self._seen.items()}
         if found != self.manifest:
@@ -60,24 +61,38 @@ class Slot:
             return
         for path in sorted(self._seen, reverse=True):
             old, new = self._seen[path].entry, manifest.get(path)
-            if new is None or new != old and not (new.kind == old.kind == "d"):
+            if new is None or (new != old and not new.kind == old.kind == "d"):
                 self._remove(path, old)
         for path in sorted(manifest):
             if path not in self._seen or self._seen[path].entry != manifest[path]:
                 self._write(path, manifest[path])
         self.manifest = manifest
 
-    def held(self):
-        """Bytes and entries on disk now, roughly: another process may be writing."""
+    def _forget(self):
+        self._seen, self.manifest = {}, {}
+        try:
+            clear(self.files, self.home)
+        except OSError:  # another call is tampering with it: leave it behind
+            self._identity = None
+
+    def exceeds(self, limits):
+        """Whether the slot's folders hold more than a call may write, roughly: a process may be writing still."""
         size = count = 0
-        for folder, folders, names in os.walk(self.home):
-            count += len(folders) + len(names)
-            for name in names:
-                try:
-                    size += os.lstat(f"{folder}/{name}").st_blocks * 512
-                except OSError:
-                    continue
-        return size, count
+        pending = [(self.home, 0)]
+        while pending:
+            folder, depth = pending.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for item in entries:
+                        size += item.stat(follow_symlinks=False).st_blocks * 512
+                        count += 1
+                        if item.is_dir(follow_symlinks=False):
+                            pending.append((item.path, depth + 1))
+            except OSError:  # it was removed meanwhile, or is closed to us
+                continue
+            if size > limits["disk"] or count > limits["inodes"] + _FOLDERS or depth > 2 * _DEPTH:
+                return True
+        return False
 
     def _inodes(self):
         found = [os.lstat(folder) for folder in (self.home, self.files, self.tmp, self.tool)]
@@ -85,6 +100,7 @@ class Slot:
 
     def _walk(self, limits):
         now, found, size = time.time_ns(), {}, 0
+        os.chmod(self.files, 0o755)
         pending = [("", 0)]
         while pending:
             folder, depth = pending.pop()
@@ -158,28 +174,6 @@ class Slot:
             os.unlink(full)
         del self._seen[path]
 
-    def _clear(self, folder):
-        """Empty a folder of any depth: subfolders are moved up before they are emptied, so no path grows long."""
-        pending, moved = [folder], 0
-        while pending:
-            at = pending[-1]
-            os.chmod(at, 0o700)
-            with os.scandir(at) as entries:
-                below = list(entries)
-            for item in below:
-                if item.is_dir(follow_symlinks=False):
-                    target = f"{self.home}/.dropped-{moved}"
-                    os.chmod(item.path, 0o700)
-                    os.rename(item.path, target)
-                    moved += 1
-                    pending.append(target)
-                else:
-                    os.unlink(item.path)
-            if pending[-1] == at:
-                pending.pop()
-                if at != folder:
-                    os.rmdir(at)
-
 
 class Slots:
     """All slots of a world. A slot that a call has broken is left behind, and a new one takes its place."""
@@ -200,8 +194,9 @@ class Slots:
                 self._all.remove(slot)
                 continue
             return slot
+        while os.path.lexists(f"{self._home}/{self._made}"):  # a call has put something there
+            self._made += 1
         slot = Slot(f"{self._home}/{self._made}", self._store)
-        self._made += 1
         self._all.append(slot)
         slot.become(manifest)
         return slot
@@ -216,9 +211,8 @@ class Slots:
         return len(self._free) == len(self._all)
 
     def size(self):
-        """Bytes and entries that the scans have found in all slots together."""
-        held = [entry.size for slot in self._all for entry in slot.manifest.values()]
-        return sum(held), len(held)
+        """Bytes that the scans have found in all slots together."""
+        return sum(entry.size for slot in self._all for entry in slot.manifest.values())
 
     def manifests(self):
         return [slot.manifest for slot in self._all]
@@ -230,4 +224,7 @@ class Slots:
             with os.scandir(folder) as entries:
                 left = [item for item in entries if item.path not in kept]
             for item in left:
-                remove(item.path, self._home)
+                try:
+                    remove(item.path, self._home)
+                except OSError:
+                    continue

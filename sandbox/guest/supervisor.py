@@ -5,7 +5,6 @@ hostile. When stdin ends, so does the world.
 """
 
 import base64
-import collections
 import os
 import selectors
 import sys
@@ -14,16 +13,16 @@ import time
 from guest import facts, files, heaps, kernel, processes, program
 from guest.frames import BrokenFrame, Inbox, encode
 from guest.population import Population
+from guest.room import Room
 from guest.runs import Run
 from guest.slots import Slots
+from guest.snapshots import ROOT, Missing, Snapshots
 
 SLOTS, SCRATCH = "/slots", ("/tmp", "/dev/shm")
 _TICK_S = 0.05
 _HOST_FRAME = 1 << 30
 _KEPT = (None, "raised", "protocol")
 """After these a call's state is a snapshot; after any other the call has left no trace."""
-
-Snapshot = collections.namedtuple("Snapshot", "heap manifest")
 
 
 def main():
@@ -33,18 +32,14 @@ def main():
     Supervisor(root).serve()
 
 
-class Missing(Exception):
-    """A snapshot is not held any more; the host can make it again."""
-
-
 class Supervisor:
     def __init__(self, root):
         self._selector = selectors.DefaultSelector()
         self._host = Inbox(_HOST_FRAME)
         self._people = Population(root)
         self._store = files.Store()
-        self._slots = Slots(SLOTS, self._store)
-        self._snapshots = collections.OrderedDict()
+        self._slots, self._room = Slots(SLOTS, self._store), Room(SLOTS)
+        self._snapshots = Snapshots(self._people, self._store, self._bury)
         self._runs = {}
         self._settings, self._opening = {}, None
         self._ticked = 0.0
@@ -97,17 +92,17 @@ class Supervisor:
         except files.TooMuch as refusal:
             self._reply(request, refused=str(refusal))
             return
-        self._keep("s0", self._people.root, manifest)
-        self._reply(request, snapshot="s0")
+        self._keep(ROOT, self._people.root, manifest)
+        self._reply(request, snapshot=ROOT)
 
     def _op_put(self, request):
-        at = self._at(request["at"])
+        at = self._snapshots[request["at"]]
         manifest = self._with_files(at.manifest, request["files"])
         self._keep(request["to"], at.heap, manifest)
         self._reply(request, fingerprint=files.fingerprint(manifest))
 
     def _op_get(self, request):
-        manifest = self._at(request["at"]).manifest
+        manifest = self._snapshots[request["at"]].manifest
         found = {p: manifest[p] for p in request["paths"] if p in manifest and manifest[p].kind == "f"}
         contents = {p: base64.b64encode(self._store[e.content]).decode() for p, e in found.items()}
         self._reply(request, files=contents)
@@ -115,7 +110,7 @@ class Supervisor:
     def _op_release(self, request):
         for name in request["snapshots"]:
             if name in self._snapshots:
-                self._drop(name)
+                self._snapshots.drop(name)
         self._reply(request, released=True)
 
     def _op_cancel(self, request):
@@ -133,44 +128,17 @@ class Supervisor:
 
     # --- snapshots ---
 
-    def _at(self, name):
-        if name not in self._snapshots:
-            raise Missing(name)
-        self._snapshots.move_to_end(name)
-        return self._snapshots[name]
-
     def _keep(self, name, heap, manifest):
-        heap.uses += 1
-        self._snapshots[name] = Snapshot(heap, manifest)
-        for other in [n for n in self._snapshots if n not in ("s0", name)]:
-            crowded, full = len(self._people.heaps) > self._settings["nodes"], self._full()
-            if not crowded and not full:
-                return
-            if full or self._snapshots[other].heap is not self._people.root:
-                self._drop(other)
-
-    def _full(self):
-        if self._store.size > self._settings["store"]:
-            held = [snapshot.manifest for snapshot in self._snapshots.values()]
-            starting = [run.snapshot.manifest for run in self._runs.values()]
-            self._store.collect([*held, *starting, *self._slots.manifests()])
-        return self._store.size > self._settings["store"]
-
-    def _drop(self, name):
-        heap = self._snapshots.pop(name).heap
-        self._unuse(heap)
-
-    def _unuse(self, heap):
-        heap.uses -= 1
-        if not heap.uses and heap.alive and heap is not self._people.root:
-            self._bury(heap)
+        self._snapshots.keep(name, heap, manifest)
+        starting = [run.snapshot.manifest for run in self._runs.values()]
+        others = [*starting, *self._slots.manifests()]
+        self._snapshots.make_room(name, self._settings["nodes"], self._settings["store"], others)
 
     def _lose(self, heap):
         """A heap has died or broken the protocol: snapshots that stand on it are gone."""
         if heap is self._people.root:
             sys.exit("the root node has died")
-        for name in [n for n, s in self._snapshots.items() if s.heap is heap]:
-            del self._snapshots[name]
+        self._snapshots.lose(heap)
         for run in [r for r in self._runs.values() if r.snapshot.heap is heap and not r.pid]:
             self._abandon(run)
         if heap.alive:
@@ -184,11 +152,13 @@ class Supervisor:
     # --- calls ---
 
     def _op_run(self, request):
-        snapshot = self._at(request["at"])
+        snapshot = self._snapshots[request["at"]]
+        before, alone = self._room.used(), not self._runs
         run = Run(request, snapshot, self._slots.take(snapshot.manifest))
+        self._room.settle(before, alone)
         run.limits["total_processes"] = self._settings["limits"]["total_processes"]
         self._runs[request["id"]] = run
-        snapshot.heap.uses += 1
+        self._snapshots.use(snapshot.heap)
         try:
             self._start_cell(run) if request["state"] == "heap" else self._start_program(run)
         except OSError as error:
@@ -316,14 +286,14 @@ class Supervisor:
         answer = run.answer(result)
         kept = answer["error"] in _KEPT
         if run.heap and run.heap.alive:
+            answer["degraded"] = "; ".join(filter(None, [answer["degraded"], processes.lost_threads(run.pid)]))
             self._settle(run.heap, strays, kept)
         if kept:
             self._keep(run.request["to"], run.heap or run.snapshot.heap, manifest)
-            answer["fingerprint"] = files.fingerprint(manifest)
-        self._unuse(run.snapshot.heap)
+        self._snapshots.release(run.snapshot.heap)
         run.close()
         self._release_slot(run)
-        self._reply(run.request, result=answer, kept=kept)
+        self._reply(run.request, result=answer, kept=kept, fingerprint=files.fingerprint(manifest))
 
     def _settle(self, heap, strays, kept):
         if not kept:
@@ -355,6 +325,9 @@ class Supervisor:
         self._slots.give(run.slot)
         if self._slots.idle():
             self._slots.tidy(*SCRATCH)
+            held = self._room.used()[0] - self._slots.size()
+            if held > self._settings["limits"]["disk"]:
+                self._snapshots.drop_oldest()  # frozen interpreters hold deleted files open
 
     # --- time ---
 
@@ -371,16 +344,14 @@ class Supervisor:
             self._lose(heap)
 
     def _check_room(self):
-        """Fail calls that fill the disk; programs may write where no scan looks, so the whole file system counts."""
-        room = os.statvfs(SLOTS)
-        used, entries = (room.f_blocks - room.f_bfree) * room.f_frsize, room.f_files - room.f_ffree
+        """Fail calls that fill the disk."""
         limits = self._settings["limits"]
-        size, count = self._slots.size()
-        if used < size + limits["disk"] and entries < count + limits["inodes"]:
+        if not self._room.over(limits, 1):
             return
-        held = {id(run): run.slot.held() for run in self._runs.values()}
-        guilty = [r for r in self._runs.values() if held[id(r)][0] > limits["disk"] or held[id(r)][1] > limits["inodes"]]
-        for run in guilty or self._runs.values():
+        guilty = [run for run in self._runs.values() if run.slot.exceeds(limits)]
+        if not guilty and self._room.over(limits, len(self._runs)):
+            guilty = list(self._runs.values())  # it is written where no slot is: whose it is cannot be told
+        for run in guilty:
             run.fail("output", f"it wrote more than {limits['disk']} bytes or {limits['inodes']} files and was killed")
 
     # --- events ---

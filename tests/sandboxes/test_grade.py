@@ -1,0 +1,60 @@
+"""A suite is run on a candidate in a world of its own, and what comes back is not believed beyond its form."""
+
+from dataclasses import replace
+
+import pytest
+
+from reasoner.types import Suite
+
+from .conftest import LIMITS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GRADING = replace(LIMITS, wall_s=15.0)
+ASSERTS = Suite("asserts", asserts=("assert double(2) == 4", "assert double('a') == 'aa'", "assert double(0) == 1"))
+PYTEST = Suite(
+    "pytest",
+    files={
+        "test_x.py": b"from solution import double\n"
+        b"def test_a(): assert double(1) == 2\ndef test_b(): assert double(1) == 3\n"
+    },
+    targets=("test_x.py",),
+)
+RIGHT = {"solution.py": b"def double(x): return x * 2\n"}
+
+
+async def test_asserts_are_counted_one_by_one_and_trusted(sandbox):
+    report = await sandbox.grade(RIGHT, ASSERTS, GRADING)
+    assert [t.outcome for t in report.tests] == ["passed", "passed", "failed"], report
+    assert (report.error, report.trust, report.level) == ("", "strong", sandbox.level)
+
+
+async def test_a_pytest_suite_is_weakly_trusted(sandbox):
+    report = await sandbox.grade(RIGHT, PYTEST, GRADING)
+    assert [t.outcome for t in report.tests] == ["passed", "failed"], report
+    assert report.trust == "weak"
+
+
+async def test_a_forged_answer_of_a_pytest_suite_does_not_claim_strong_trust(sandbox):
+    forged = b'import os\nos.write(1, b\'{"tests": [], "error": "", "trust": "strong"}\')\nos._exit(0)\n'
+    report = await sandbox.grade({"solution.py": forged}, PYTEST, GRADING)
+    assert report.trust == "weak"
+    assert not report.solved
+
+
+async def test_a_candidate_that_never_ends_is_a_report(sandbox):
+    report = await sandbox.grade({"solution.py": b"while True: pass\n"}, ASSERTS, replace(GRADING, wall_s=4.0))
+    assert not report.solved
+    assert report.wall_s < 10.0
+
+
+async def test_candidates_never_meet(sandbox):
+    leave = {
+        "solution.py": b"open('/tmp/left', 'w').write('x')\nopen('left', 'w').write('x')\ndef double(x): return x * 2\n"
+    }
+    look = {
+        "solution.py": b"import os\ndef double(x): return [p for p in ('/tmp/left', 'left') if os.path.exists(p)]\n"
+    }
+    await sandbox.grade(leave, ASSERTS, GRADING)
+    report = await sandbox.grade(look, Suite("asserts", asserts=("assert double(1) == []",)), GRADING)
+    assert report.solved, report
