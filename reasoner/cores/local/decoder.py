@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from reasoner.cores.local.attention import attend
 from reasoner.cores.local.checkpoint import Checkpoint
-from reasoner.cores.local.linear import Linear
+from reasoner.cores.local.linear import Linear, make_linear
 from reasoner.cores.local.plan import Batch
 
 _ARCHITECTURES = {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"}
@@ -81,45 +81,55 @@ class _Layer:
     def __init__(self, index: int, shape: Shape, tensors: "_Tensors") -> None:
         at = f"model.layers.{index}."
         heads = [f"{at}self_attn.{p}_proj" for p in "qkv"]
+        turned = shape.heads + shape.kv_heads
         self.attention_norm = tensors(f"{at}input_layernorm.weight")
         self.mlp_norm = tensors(f"{at}post_attention_layernorm.weight")
-        self.qkv = tensors.linear(*heads)
+        self.qkv = tensors.linear(*heads, order=_paired(turned, shape.head_size, shape.kv_heads))
         self.out = tensors.linear(f"{at}self_attn.o_proj")
         self.gate_up = tensors.linear(f"{at}mlp.gate_proj", f"{at}mlp.up_proj")
         self.down = tensors.linear(f"{at}mlp.down_proj")
-        self.query_norm = tensors(f"{at}self_attn.q_norm.weight") if shape.head_norms else None
-        self.key_norm = tensors(f"{at}self_attn.k_norm.weight") if shape.head_norms else None
+        norms = [f"{at}self_attn.{p}_norm.weight" for p in "qk"] if shape.head_norms else []
+        self.head_norms = [tensors(name)[_paired(1, shape.head_size, 0)] for name in norms]
 
 
 class _Tensors:
-    """Weights by name, in the dtype and on the device that they are computed in."""
+    """Weights by name, in the form and on the device that they are computed in."""
 
-    def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, whole: bool) -> None:
         self._checkpoint = checkpoint
         self._dtype = dtype
         self._device = device
+        self._whole = whole
 
-    def __call__(self, *names: str) -> torch.Tensor:
-        found = [self._checkpoint[name] for name in names]
-        return (torch.cat(found) if len(found) > 1 else found[0]).to(self._device, self._dtype)
+    def __call__(self, name: str) -> torch.Tensor:
+        """A vector, in float32."""
+        return self._checkpoint[name].to(self._device, torch.float32)
 
-    def linear(self, *names: str) -> Linear:
-        """Matrices that read the same input, stacked into one."""
+    def linear(self, *names: str, order: torch.Tensor | None = None, rows: int | None = None) -> Linear:
+        """Matrices that read the same input, stacked into one: its rows in `order`, or the first `rows` alone."""
+        weight = self._stacked([f"{n}.weight" for n in names], order)[:rows]
         biased = f"{names[0]}.bias" in self._checkpoint
-        bias = self(*(f"{n}.bias" for n in names)) if biased else None
-        return Linear(self(*(f"{n}.weight" for n in names)), bias)
+        bias = self._stacked([f"{n}.bias" for n in names], order) if biased else None
+        return make_linear(weight, bias, whole=self._whole)
+
+    def _stacked(self, names: list[str], order: torch.Tensor | None) -> torch.Tensor:
+        found = [self._checkpoint[name] for name in names]
+        stacked = torch.cat(found) if len(found) > 1 else found[0]
+        stacked = stacked if order is None else stacked[order]
+        return stacked.to(self._device, self._dtype)
 
 
 class Decoder:
     """A network of `Shape`, its pool, and nothing that remembers who asked.
 
-    `rows` cuts the vocabulary to the ids that the tokenizer knows: rows beyond it are never computed.
+    `rows` cuts the vocabulary to the ids that the tokenizer knows: rows beyond it are never computed. `dtype` is that
+    of the pool and of the matrices, unless they are `whole` numbers (int8); between layers everything is float32.
     """
 
     keeps_hidden = True
 
     def __init__(
-        self, shape: Shape, checkpoint: Checkpoint, rows: int, dtype: torch.dtype, device: torch.device
+        self, shape: Shape, checkpoint: Checkpoint, rows: int, dtype: torch.dtype, device: torch.device, *, whole: bool
     ) -> None:
         self.shape = shape
         self.context = shape.context
@@ -127,17 +137,15 @@ class Decoder:
         self.device = device
         self.shares = device.type == "cpu"
         self._dtype = dtype
-        tensors = _Tensors(checkpoint, dtype, device)
+        tensors = _Tensors(checkpoint, dtype, device, whole)
         self._layers = [_Layer(i, shape, tensors) for i in range(shape.layers)]
         self._norm = tensors("model.norm.weight")
         self._embedding = checkpoint["model.embed_tokens.weight"]
         if device.type != "cpu":
             self._embedding = self._embedding.to(device, dtype)
         tied = shape.tied or "lm_head.weight" not in checkpoint
-        name = "model.embed_tokens.weight" if tied else "lm_head.weight"
-        self._head = Linear(tensors(name)[: self.vocabulary])
-        self._frequencies, self._gain = _frequencies(shape)
-        self._frequencies = self._frequencies.to(device)
+        self._head = tensors.linear("model.embed_tokens" if tied else "lm_head", rows=self.vocabulary)
+        self._frequencies = _frequencies(shape).to(device)
         self._pool = torch.empty(0)
         self.bytes_per_token = shape.layers * 2 * shape.kv_heads * shape.head_size * dtype.itemsize
         checkpoint.release_pages()
@@ -149,65 +157,74 @@ class Decoder:
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Compute the batch's tokens and fill their slots; the normed hidden states (wanted, hidden) asked for."""
-        x = F.embedding(batch.ids, self._embedding).to(self._dtype)
-        cos, sin = self._rotation(batch.positions)
+        x = F.embedding(batch.ids, self._embedding).float()
+        rotation = self._rotation(batch.positions)
         last = len(self._layers) - 1
         for index, layer in enumerate(self._layers):
-            queries = self._attention_inputs(layer, index, x, cos, sin, batch)
+            queries = self._attention_inputs(layer, index, x, rotation, batch)
             mixed = attend(queries, self._pool[index], batch).view(len(x), -1)
             if index == last and not len(batch.wanted):
                 return x[:0]
             if index == last:
                 mixed, x = mixed[batch.wanted], x[batch.wanted]
-            x = x + layer.out(mixed)
+            x.add_(layer.out(mixed))
             gate, up = layer.gate_up(self._normed(x, layer.mlp_norm)).chunk(2, dim=-1)
-            x = x + layer.down(F.silu(gate).mul_(up))
+            x.add_(layer.down(F.silu(gate).mul_(up)))
         return self._normed(x, self._norm)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(rows, hidden) -> (rows, vocabulary), float32."""
-        return self._head(hidden).float()
+        return self._head(hidden)
 
     def _attention_inputs(
-        self, layer: _Layer, index: int, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, batch: Batch
+        self, layer: _Layer, index: int, x: torch.Tensor, rotation: torch.Tensor, batch: Batch
     ) -> torch.Tensor:
         """The queries of this layer; its keys and values go into their slots."""
         shape = self.shape
         qkv = layer.qkv(self._normed(x, layer.attention_norm)).view(len(x), -1, shape.head_size)
-        turned = qkv[:, : shape.heads + shape.kv_heads]
-        if layer.query_norm is not None and layer.key_norm is not None:
-            queries, keys = turned[:, : shape.heads], turned[:, shape.heads :]
-            turned = torch.cat((self._normed(queries, layer.query_norm), self._normed(keys, layer.key_norm)), dim=1)
-        turned = _rotate(turned, cos, sin)
-        fresh = torch.stack((turned[:, shape.heads :], qkv[:, shape.heads + shape.kv_heads :]), dim=1)
+        turned, values = qkv.split_with_sizes((shape.heads + shape.kv_heads, shape.kv_heads), dim=1)
+        if layer.head_norms:
+            parts = turned.split_with_sizes((shape.heads, shape.kv_heads), dim=1)
+            turned = torch.cat([self._normed(p, w) for p, w in zip(parts, layer.head_norms, strict=True)], dim=1)
+        turned = _rotate(turned, rotation).to(self._dtype)
+        fresh = torch.stack((turned[:, shape.heads :], values.to(self._dtype)), dim=1)
         self._pool[index].index_copy_(0, batch.slots.long(), fresh)
         return turned[:, : shape.heads]
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x, (x.shape[-1],), weight, self.shape.epsilon)
+        return F.rms_norm(x.float(), (x.shape[-1],), weight, self.shape.epsilon)
 
-    def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _rotation(self, positions: torch.Tensor) -> torch.Tensor:
+        """One complex number for each token and pair: (tokens, 1, size / 2)."""
         angles = positions.float()[:, None] * self._frequencies
-        cos, sin = angles.cos() * self._gain, angles.sin() * self._gain
-        return cos[:, None, :].to(self._dtype), sin[:, None, :].to(self._dtype)
+        return torch.polar(torch.ones_like(angles), angles)[:, None, :]
 
 
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary embedding (RoFormer, section 3.4), halves as Llama's checkpoints have them. x: (tokens, heads, size)."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+def _rotate(x: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """Rotary embedding (RoFormer, section 3.2.2) of (tokens, heads, size), the two parts of a pair side by side."""
+    pairs = x.float().reshape(*x.shape[:-1], -1, 2)
+    return torch.view_as_real(torch.view_as_complex(pairs) * rotation).flatten(-2)
 
 
-def _frequencies(shape: Shape) -> tuple[torch.Tensor, float]:
-    """Angles a position, (head_size / 2,), and the factor on cosine and sine."""
+def _paired(turned: int, size: int, plain: int) -> torch.Tensor:
+    """The order of rows that puts both parts of each pair side by side in the first `turned` heads.
+
+    Llama's checkpoints keep them half a head apart. Scores are sums over a head, so their order within it is free.
+    """
+    within = torch.arange(size).view(2, -1).t().reshape(-1)
+    heads = [within + size * i for i in range(turned)]
+    return torch.cat([*heads, torch.arange(size * turned, size * (turned + plain))])
+
+
+def _frequencies(shape: Shape) -> torch.Tensor:
+    """Angles a position, (head_size / 2,)."""
     steps = torch.arange(0, shape.head_size, 2, dtype=torch.float32) / shape.head_size
-    plain = 1.0 / shape.theta**steps
+    plain: torch.Tensor = 1.0 / shape.theta**steps
     kind = shape.scaling["rope_type"]
     if kind == "linear":
-        return plain / shape.scaling["factor"], 1.0
+        return plain / shape.scaling["factor"]
     if kind == "llama3":
-        return _llama3(plain, shape.scaling), 1.0
-    return plain, 1.0
+        return _llama3(plain, shape.scaling)
+    return plain
 
 
 def _llama3(plain: torch.Tensor, scaling: dict[str, Any]) -> torch.Tensor:

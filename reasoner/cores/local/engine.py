@@ -16,7 +16,7 @@ from reasoner.cores.local.cache import Node, RadixCache, shared_length
 from reasoner.cores.local.network import Network
 from reasoner.cores.local.plan import plan
 from reasoner.cores.local.rows import Job, Row, check, room
-from reasoner.cores.local.sampling import draw
+from reasoner.cores.local.sampling import Sampler
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
 
@@ -40,6 +40,7 @@ class Engine:
         self.cache = RadixCache(slots)
         self._network = network
         self._tokenizer = tokenizer
+        self._sampler = Sampler(network.vocabulary)
         self._max_rows = max_rows
         self._rows: list[Row] = []
         self._waiting: deque[Job] = deque()
@@ -223,7 +224,7 @@ class Engine:
         for at in range(0, len(targets), _SCORED):
             some = torch.from_numpy(targets[at : at + _SCORED].astype(np.int64)).to(hidden.device)
             logits = self._network.logits(hidden[at : at + _SCORED][: len(some)])
-            chosen = logits.log_softmax(dim=-1).gather(1, some[:, None])[:, 0]
+            chosen = logits.float().log_softmax(dim=-1).gather(1, some[:, None])[:, 0]
             row.scores.extend(chosen.tolist())
 
     # --- sampling and retirement ---
@@ -235,7 +236,7 @@ class Engine:
         if not ready:
             return
         logits = self._network.logits(torch.stack([r.hidden for r in ready if r.hidden is not None]))
-        drawn = draw(logits.cpu().numpy(), [r.job.sampling for r in ready], [r.uniform() for r in ready])
+        drawn = self._sampler.draw(logits, [r.job.sampling for r in ready], [r.uniform() for r in ready])
         for row, token in zip(ready, drawn, strict=True):
             if token is None:
                 self._fail([row], f"the logits after {row.length} tokens are not finite: the weights are damaged")

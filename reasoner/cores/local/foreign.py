@@ -55,7 +55,7 @@ class Foreign:
         return torch.cat([*decoded, *(self._prefill(batch, chunk) for chunk in batch.chunks)])
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return hidden.float()
+        return hidden
 
     def _decode(self, batch: Batch, own: Own) -> torch.Tensor:
         """One token of every row. The past is padded on the left, where distances between tokens stay true."""

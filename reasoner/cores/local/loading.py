@@ -19,11 +19,13 @@ def load_network(directory: Path, rows: int, dtype: str, device: str) -> Network
     """
     shape = shape_of(read_config(directory))
     where = _device(device)
-    if dtype not in ("bfloat16", "float32"):
-        raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16 or float32")
-    kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    if dtype not in ("bfloat16", "float32", "int8"):
+        raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16, float32 or int8")
+    kind = torch.float32 if dtype == "float32" else torch.bfloat16
     if shape is not None:
-        return Decoder(shape, Checkpoint(directory), rows, kind, where)
+        return Decoder(shape, Checkpoint(directory), rows, kind, where, whole=dtype == "int8")
+    if dtype == "int8":
+        raise CoreError(f"{directory.name} is computed by transformers, which has no int8 here: choose bfloat16")
     from reasoner.cores.local.foreign import Foreign
 
     return Foreign(directory, rows, kind, where)

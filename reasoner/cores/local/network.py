@@ -27,5 +27,5 @@ class Network(Protocol):
         ...
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(rows, vocabulary), float32."""
+        """(rows, vocabulary), of any float type."""
         ...

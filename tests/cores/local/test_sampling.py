@@ -4,13 +4,18 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasoner.cores.local.sampling import draw
+from reasoner.cores.local.sampling import Draw, Sampler
 from reasoner.types import Sampling
 
 LOGITS = np.random.default_rng(0).normal(0, 2, (1, 3000)).astype(np.float32)
+
+
+def draw(logits: np.ndarray, samplings: list[Sampling], uniforms: list[float]) -> list[Draw | None]:
+    return Sampler(logits.shape[1]).draw(torch.from_numpy(logits), samplings, uniforms)
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
