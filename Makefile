@@ -25,7 +25,7 @@ test: $(VENV)/.ready-dev ## run the tests
 
 lint: $(VENV)/.ready-dev ## check style and types
 	@$(RUN)/ruff check .
-	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff format --check reasoner tests tools sandbox benchmarks
 	@$(RUN)/mypy
 
 bench: $(VENV)/.ready ## measure what the README quotes, the quick way
