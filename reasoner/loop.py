@@ -21,6 +21,7 @@ from reasoner.types import (
     Completion,
     Limits,
     NodeId,
+    Piece,
     Sampling,
     SnapshotId,
     Span,
@@ -28,6 +29,7 @@ from reasoner.types import (
     StepKind,
     Task,
     ToolCall,
+    Usage,
 )
 
 _THOUGHT = 160
@@ -146,15 +148,22 @@ class Loop:
             seed=growth.head.seed + len(growth.steps),
             stop_ids=(*sampling.stop_ids, *self.core.tokenizer.ends),
         )
-        async with aclosing(self.core.stream([*growth.ids, *forced], sampling)) as pieces:
+        completion = await self._stream(growth, [*growth.ids, *forced], sampling)
+        growth.take(written(kind, openings, completion, begun))
+        return completion
+
+    async def _stream(self, growth: Growth, prefix: Sequence[int], sampling: Sampling) -> Completion:
+        """Sample after `prefix` and charge every token as it comes. What goes round in circles is cut off there."""
+        so_far = Completion((), "", "length")
+        async with aclosing(self.core.stream(prefix, sampling)) as pieces:
             async for piece in pieces:
-                growth.ledger.charge(Cost(decoded=len(piece.ids)))
+                growth.ledger.charge(_between(so_far.usage, piece.usage))
                 self.tell(Wrote(growth.head.id, piece.text, len(piece.ids)))
                 if piece.done:
-                    usage = piece.done.usage
-                    growth.ledger.charge(Cost(prefilled=usage.prefilled, cached=usage.cached))
-                    growth.take(written(kind, openings, piece.done, begun))
                     return piece.done
+                so_far = _joined(so_far, piece)
+                if circles(so_far.ids):
+                    return so_far
         raise CoreError(f"{self.core.info.name} ended its stream without a completion: report this core")
 
     def _lesson(self, tree: Tree, dead: NodeId) -> str:
@@ -163,3 +172,38 @@ class Loop:
         reflection = next((s.text for s in reversed(steps) if s.kind == "reflect"), "")
         observed = next((s.result for s in reversed(steps) if s.kind == "observe" and s.result), None)
         return self.dialect.lesson(report(observed, self.level) if observed else None, reflection)
+
+
+def circles(ids: Sequence[int]) -> bool:
+    """Whether the last tokens are one short run over and over: small cores get caught in such loops and never leave."""
+    if len(ids) % _CIRCLE_EVERY:
+        return False
+    tail = ids[-_CIRCLE:]
+    if len(tail) < _CIRCLE:
+        return False
+    return any(tail[period:] == tail[:-period] for period in range(1, _CIRCLE // 4 + 1))
+
+
+_CIRCLE = 160
+"""Tokens that must be one run of at most a quarter as many, four times or more,"""
+_CIRCLE_EVERY = 16
+"""looked at after so many tokens."""
+
+
+def _between(before: Usage, after: Usage) -> Cost:
+    return Cost(
+        prefilled=after.prefilled - before.prefilled,
+        cached=after.cached - before.cached,
+        decoded=after.decoded - before.decoded,
+    )
+
+
+def _joined(so_far: Completion, piece: Piece) -> Completion:
+    known = len(so_far.logprobs) == len(so_far.ids)
+    return Completion(
+        so_far.ids + piece.ids,
+        so_far.text + piece.text,
+        "length",
+        so_far.logprobs + piece.logprobs if known else (),
+        piece.usage,
+    )

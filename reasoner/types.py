@@ -162,6 +162,9 @@ class Piece:
     ids: tuple[int, ...]
     text: str
     done: Completion | None = None
+    logprobs: tuple[float, ...] = ()
+    usage: Usage = Usage()
+    """What the completion has cost so far, as far as the core knows: a server may tell only at the end."""
 
 
 @dataclass(frozen=True)

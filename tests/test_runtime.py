@@ -174,6 +174,13 @@ async def test_an_answer_without_code_is_data_and_not_a_crash() -> None:
     assert nodes[1].step("malformed") is not None and nodes[1].score("visible") == 0.0
 
 
+async def test_an_attempt_that_goes_round_in_circles_is_cut_off_and_charged() -> None:
+    core = ScriptedCore([Reply("x = 1\n" * 1000), Reply(RIGHT)])
+    result = await reasoner(core, BestOfN(n=2), width=1).solve(TASK)
+    assert result.status == "solved"
+    assert 160 <= result.spent["decoded"] - len(RIGHT) <= 192
+
+
 async def test_thinking_comes_before_the_code() -> None:
     core = ScriptedCore([Reply("Twice the number.\n```"), Reply(RIGHT)])
     result = await reasoner(core, Single(think=True)).solve(TASK)

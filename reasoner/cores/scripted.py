@@ -7,7 +7,7 @@ are written as text over `ByteTokenizer`, one token a byte. Nothing is random an
 
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import pairwise
 
@@ -89,13 +89,15 @@ class ScriptedCore:
 
     async def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
         plan = self._plan(prefix, sampling)
-        ids, unfolding = plan.completion.ids, Unfolding(self.tokenizer)
+        done, unfolding = plan.completion, Unfolding(self.tokenizer)
+        ids = done.ids
         ends = [*range(0, len(ids), self._piece), len(ids)]
         for start, end in pairwise(ends[:-1]):
             await self.clock.until(plan.moment(end), plan.ticket)
-            yield Piece(ids[start:end], unfolding.add(ids[start:end]))
-        done = await self._finish(plan)
-        yield Piece(ids[ends[-2] :], unfolding.rest(done.text), done)
+            usage = replace(plan.completion.usage, decoded=end)
+            yield Piece(ids[start:end], unfolding.add(ids[start:end]), None, done.logprobs[start:end], usage)
+        await self._finish(plan)
+        yield Piece(ids[ends[-2] :], unfolding.rest(done.text), done, done.logprobs[ends[-2] :], done.usage)
 
     async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
         raise CoreError(f"the scripted core {self.info.name} has no model to score with: use a local or remote core")

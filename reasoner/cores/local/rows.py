@@ -103,11 +103,11 @@ class Row:
         finish = self._finish(token, stopped)
         if finish is None:
             if self.job.kind == "stream":
-                self.job.send(Piece((token,), text))
+                self.job.send(Piece((token,), text, logprobs=(logprob,), usage=self._usage))
             return False
         done = self._completion(finish)
         if self._text and self.job.kind == "stream":
-            self.job.send(Piece((token,), text + self._text.rest(), done))
+            self.job.send(Piece((token,), text + self._text.rest(), done, (logprob,), done.usage))
         else:
             self.job.send(done)
         return True
@@ -121,8 +121,11 @@ class Row:
 
     def _completion(self, finish: Finish) -> Completion:
         ids = tuple(self._tokens[len(self.job.prefix) : self.length].tolist())
-        usage = Usage(self._prefilled, self._cached, self.sampled)
-        return Completion(ids, self._tokenizer.decode(ids), finish, tuple(self._logprobs), usage)
+        return Completion(ids, self._tokenizer.decode(ids), finish, tuple(self._logprobs), self._usage)
+
+    @property
+    def _usage(self) -> Usage:
+        return Usage(self._prefilled, self._cached, self.sampled)
 
 
 def check(job: Job, context: int, vocabulary: int, capacity: int) -> None:

@@ -46,14 +46,16 @@ class Row:
             if self.finish:
                 break
         self.finish = self.finish or delta.finish
-        return Piece(tuple(self.ids[start:]), text)
+        new = tuple(self._logprobs[start:])
+        known = not any(map(math.isnan, new))
+        return Piece(tuple(self.ids[start:]), text, None, new if known else (), Usage(decoded=len(self.ids)))
 
     def done(self, piece: Piece, usage: Usage) -> Piece:
         """The last piece: what `piece` brought, the text that was held back, and the whole completion."""
         text = self._tokenizer.decode(self.ids)
         known = not any(map(math.isnan, self._logprobs))
         whole = Completion(tuple(self.ids), text, self.finish or "stop", tuple(self._logprobs) if known else (), usage)
-        return Piece(piece.ids, piece.text + self._unfolding.rest(text), whole)
+        return Piece(piece.ids, piece.text + self._unfolding.rest(text), whole, piece.logprobs, usage)
 
     def _check(self, token: int) -> None:
         if not 0 <= token < self._tokenizer.vocabulary:
