@@ -39,7 +39,7 @@ def main() -> None:
     tasks = [load(path) for path in sorted(flags.tasks.iterdir()) if path.is_dir()]
     if flags.quick:
         tasks = [task for task in tasks if task.id in QUICK]
-    kept = ROOT / "runs" / f"exercism-{flags.sandbox}-{flags.tokens}{'-quick' if flags.quick else ''}.jsonl"
+    kept = ROOT / "runs" / f"exercism-{flags.sandbox}-{flags.dtype}-{flags.tokens}{'-quick' if flags.quick else ''}.jsonl"
     rows = asyncio.run(measure(flags, tasks, kept))
     print(table(rows))
     print(json.dumps(figures(rows, flags)))
@@ -50,6 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tasks", type=Path, default=ROOT.parent / "shared" / "data" / "exercism")
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--model", default=CoreConfig.model)
+    parser.add_argument("--dtype", default=CoreConfig.dtype, help="of the core's weights")
     parser.add_argument("--tokens", type=int, default=4000, help="budget of one task, computed tokens (default 4000)")
     parser.add_argument("--side-by-side", type=int, default=4, help="tasks in flight; their heads share one batch")
     parser.add_argument("--quick", action="store_true", help="four tasks and 1,500 tokens each")
@@ -62,7 +63,7 @@ async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> l
     kept.parent.mkdir(exist_ok=True)
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     done = {(row["arm"], row["task"]) for row in rows}
-    config = Config(core=CoreConfig(model=flags.model), sandbox=SandboxConfig(kind=flags.sandbox))
+    config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
     async with assemble(config) as reasoner:
         turns = asyncio.Semaphore(flags.side_by_side)
 
