@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(600)]
 
 MODEL = "smollm2-135m-instruct"
 QUESTION = "Write a Python function that adds two numbers."
-CLOSE = {"vllm": 2e-3, "llamacpp": 0.35}
+CLOSE = {"vllm": 1e-3, "llamacpp": 0.35}
 """How far log-probabilities may lie from transformers' in float32: vLLM runs the same weights in float32, llama.cpp
 multiplies 4-bit weights with activations in 8 bits."""
 
