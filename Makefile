@@ -1,7 +1,7 @@
 # What people do here. `make` alone says it.
 
 PYTHON ?= python3
-DEMO ?= examples/roman
+DEMO ?= examples/zipper
 SHELL := bash
 VENV := .venv
 RUN := $(VENV)/bin
