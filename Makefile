@@ -15,7 +15,8 @@ help: ## say this
 setup: $(VENV)/.ready ## make .venv with reasoner in it
 
 demo: $(VENV)/.ready ## solve an example task in front of you, with the default model
-	@echo 'reasoner solve $(DEMO)'
+	@cat $(DEMO)/TASK.md
+	@printf '\n$$ reasoner solve $(DEMO)\n\n'
 	@$(RUN)/reasoner solve $(DEMO)
 
 test: $(VENV)/.ready-dev ## run the tests
