@@ -39,7 +39,8 @@ def main() -> None:
     tasks = [load(path) for path in sorted(flags.tasks.iterdir()) if path.is_dir()]
     if flags.quick:
         tasks = [task for task in tasks if task.id in QUICK]
-    kept = ROOT / "runs" / f"exercism-{flags.sandbox}-{flags.dtype}-{flags.tokens}{'-quick' if flags.quick else ''}.jsonl"
+    name = "-".join(["exercism", flags.sandbox, flags.dtype, str(flags.tokens), *(["quick"] if flags.quick else [])])
+    kept = ROOT / "runs" / f"{name}.jsonl"
     rows = asyncio.run(measure(flags, tasks, kept))
     print(table(rows))
     print(json.dumps(figures(rows, flags)))
