@@ -1,4 +1,4 @@
-"""Solve real coding tasks unattended, three ways side by side: one greedy sample, plain best-of-N, the default strategy.
+"""Solve real coding tasks unattended, three ways: one greedy sample, plain best-of-N, the default strategy.
 
     python benchmarks/exercism.py [--sandbox bubblewrap|docker] [--tokens 4000] [--quick]
 
