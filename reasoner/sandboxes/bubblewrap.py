@@ -89,11 +89,12 @@ class Bubblewrap:
         pass
 
     async def _start(self, sizes: Walls, group: cgroup.Cgroup | None) -> "_Process":
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as held, contextlib.ExitStack() as kept:
             rules = _readable(held, compile_filter(forbid_kill_all=False))
             told, tell = os.pipe()
             held.callback(os.close, tell)
-            words = tempfile.TemporaryFile()  # noqa: SIM115 - the process closes it
+            kept.callback(os.close, told)
+            words = kept.enter_context(tempfile.TemporaryFile())
             arguments = _arguments(sizes, self._root, self._packages, rules, tell)
             outside = {"user": UID, "group": UID, "extra_groups": []} if os.geteuid() == 0 else {}
             process = await asyncio.create_subprocess_exec(
@@ -107,6 +108,7 @@ class Bubblewrap:
                 start_new_session=True,
                 **outside,  # type: ignore[arg-type]
             )
+            kept.pop_all()
         return _Process(process, group, told, words)
 
 

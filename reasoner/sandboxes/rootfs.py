@@ -153,7 +153,10 @@ def _guest_files() -> list[tuple[str, Path]]:
 
 def _package_files() -> Iterable[tuple[str, Path]]:
     for name in _ALWAYS_THERE:
-        for file in importlib.metadata.files(name) or ():
+        files = importlib.metadata.files(name)
+        if not files:
+            raise SandboxError(f"the files of the package {name} are not recorded here: install it with pip")
+        for file in files:
             if ".." not in file.parts and file.suffix != ".pyc":
                 yield f"{PACKAGES}/{file.as_posix()}", Path(str(file.locate()))
 

@@ -54,8 +54,8 @@ class GuestSandbox:
             return await self._take(limits)
 
         world = GuestWorld(launch, self._settings(limits), files, limits, self._left)
-        self._worlds.add(world)
         await world.start()
+        self._worlds.add(world)
         return world
 
     async def grade(self, candidate: Files, suite: Suite, limits: Limits) -> Report:

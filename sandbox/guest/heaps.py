@@ -52,6 +52,14 @@ class Heap:
     def overdue(self, now):
         return self.owing > 0 and now - self.woken > _PATIENCE_S
 
+    def keeper(self, root):
+        """Who has to wait for it and for its orphans once it is dead: its parent, or the nearest ancestor that adopts,
+        which the root does not. None is the supervisor."""
+        keeper = self.parent
+        while keeper and not keeper.alive:
+            keeper = keeper.parent if keeper.parent is not root else None
+        return keeper
+
     def close(self):
         self.alive = False
         self.line.close()
@@ -79,11 +87,17 @@ def fork(parent, output):
     return ours
 
 
+class NoChild(Exception):
+    """There was no room for another process."""
+
+
 def greeting(sock, parent, known):
-    """The child that says hello on `sock`, None when what speaks there cannot be it."""
+    """The child that says hello on `sock`, None when what speaks there cannot be it. Raises NoChild."""
     data, ancillary, _, _ = sock.recvmsg(1 << 10, socket.CMSG_SPACE(_CREDENTIALS.size))
+    if not data:
+        raise NoChild
     sent = [d for level, kind, d in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)]
-    pid = _CREDENTIALS.unpack(sent[0])[0] if data and sent else 0
+    pid = _CREDENTIALS.unpack(sent[0])[0] if sent else 0
     if pid <= 1 or pid in known or data != encode({"hello": True}):
         return None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)

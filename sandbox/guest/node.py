@@ -35,7 +35,7 @@ class Node:
     def __init__(self, control):
         self._control = control
         self._inbox = Inbox(_FRAME)
-        self._cells = 0
+        self._pid, self._cells = os.getpid(), 0
         self._slot = ""
         self._open, self._rest = [], []
         self._folder = ""
@@ -87,7 +87,10 @@ class Node:
         state = random.getstate() if hasattr(random, "getstate") else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # threads are reported when the node freezes
-            pid = _make_child()
+            try:
+                pid = _make_child()
+            except OSError:  # no room for another process: the closed socket says so
+                pid = -1
         if pid:
             for fd in fds:
                 os.close(fd)
@@ -101,6 +104,7 @@ class Node:
         os.close(fds[1])
         if state:
             random.setstate(state)
+        self._pid = os.getpid()
         os.setsid()
         kernel.adopt_orphans()
         kernel.scope_signals()
@@ -119,12 +123,15 @@ class Node:
             message["limits"]["output"],
         )
         cell.flush()
+        if os.getpid() != self._pid:  # the cell has forked, and this is its child
+            os._exit(0)
         quiet = os.open("/dev/null", os.O_RDWR)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         os.close(quiet)
         self._folder = _folder_in(self._slot)
         self._open, shared = openfiles.record(self._slot, {0, 1, 2, self._control.fileno()})
+        _reap_ended()
         self._say({"cell": outcome, "notes": [*self._rest, *shared]})
 
     def _move(self, message):

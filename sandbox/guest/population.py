@@ -66,12 +66,10 @@ class Population:
         self.heaps.pop(heap.pid, None)
         processes.kill(heap.pid)
         heap.close()
-        keeper = heap.parent
-        while keeper and not keeper.alive:  # orphans go to the nearest ancestor that adopts, which the root does not
-            keeper = keeper.parent if keeper.parent is not self.root else None
-        self.collect(keeper, [heap.pid])
+        self.collect(heap.keeper(self.root), [heap.pid])
 
     def collect(self, keeper, pids):
+        """Have `keeper` wait for `pids`, which are dying, and for whatever else of its children has ended."""
         if keeper is None:
             self.reap()
             return

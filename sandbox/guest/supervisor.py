@@ -179,7 +179,12 @@ class Supervisor:
 
     def _greeted(self, run):
         self._unwatch(run.sock)
-        heap = heaps.greeting(run.sock, run.snapshot.heap, self._people.known())
+        try:
+            heap = heaps.greeting(run.sock, run.snapshot.heap, self._people.known())
+        except heaps.NoChild:
+            run.fail("killed", "there was no room for another process")
+            self._finish(run)
+            return
         if heap is None:
             self._lose(run.snapshot.heap)
             return
@@ -288,6 +293,8 @@ class Supervisor:
         if run.heap and run.heap.alive:
             answer["degraded"] = "; ".join(filter(None, [answer["degraded"], processes.lost_threads(run.pid)]))
             self._settle(run.heap, strays, kept)
+        elif run.heap and strays:
+            self._people.collect(run.heap.keeper(self._people.root), ())
         if kept:
             self._keep(run.request["to"], run.heap or run.snapshot.heap, manifest)
         self._snapshots.release(run.snapshot.heap)
@@ -299,7 +306,7 @@ class Supervisor:
         if not kept:
             self._bury(heap)
         elif strays:
-            self._people.collect(heap, sorted(strays))
+            self._people.collect(heap, ())
         else:
             heap.stop()
 

@@ -288,8 +288,9 @@ async def test_code_that_breaks_its_own_interpreter_harms_its_own_line_alone(wor
     )
     safe = await world.after(world.root, "x = 'safe'")
     bad = await world.after(world.root, hijack)
-    result, after = await world.cell(bad, "1", wall_s=1.0)
-    assert (result.error, after) == ("killed", bad)
+    for _ in range(2):
+        result, after = await world.cell(bad, "1", wall_s=1.0)
+        assert (result.error, after) == ("killed", bad)
     assert await world.value(safe, "x") == "'safe'"
 
 

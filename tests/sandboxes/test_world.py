@@ -1,6 +1,7 @@
 """What a snapshot holds, and that nothing is ever overwritten."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -149,6 +150,20 @@ async def test_background_processes_end_with_their_cell(world):
     result, after = await world.cell(world.root, code)
     alive = f"import os\nos.path.exists('/proc/{result.value}')"
     assert await world.value(after, alive) == "False"
+
+
+async def test_a_cell_that_forks_answers_once_and_its_children_are_collected(world):
+    code = (
+        "import os, time\nif os.fork() == 0: time.sleep(0.05)\nif os.fork() == 0: os._exit(3)\n"
+        "x = os.getpid(); time.sleep(0.2); x"
+    )
+    at = world.root
+    for _ in range(3):
+        result, at = await world.cell(at, code)
+        assert result.error is None
+        assert await world.value(at, "x") == result.value
+    seen = "import glob\n[p for p in glob.glob('/proc/[0-9]*/stat') if ') Z ' in open(p).read()]"
+    assert await world.value(at, seen) == "[]"
 
 
 async def test_modules_of_the_workspace_can_be_imported_and_change_with_it(world):
@@ -335,3 +350,40 @@ async def test_a_closed_world_answers_no_more(sandbox):
 async def test_a_heap_tool_without_code_is_refused(world):
     result, after = await world.world.run(world.root, PYTHON, {"source": "1"}, Limits())
     assert (result.error, after) == ("refused", world.root)
+
+
+async def test_a_random_walk_always_matches_a_model_that_recomputes_it(world):
+    """Grow, branch, rewind, kill: what a snapshot holds is what the steps that lead to it say."""
+    chance = random.Random(7)
+    model = {world.root: ([], {})}
+    for step in range(60):
+        at = chance.choice(list(model)[-8:])
+        seen, files = model[at]
+        kind = chance.choice(["heap", "file", "program", "put", "raise", "die", "remove"])
+        name = f"f{chance.randrange(3)}"
+        if kind == "put":
+            after = await world.world.put(at, {name: str(step).encode()})
+            model[after] = (seen, {**files, name: str(step)})
+        elif kind == "program":
+            result, after = await world.tool(at, f"open({name!r}, 'w').write('{step}'); print(1)")
+            model[after] = (seen, {**files, name: str(step)})
+        else:
+            code = {
+                "heap": f"seen = globals().get('seen', []) + [{step}]",
+                "file": f"open({name!r}, 'w').write('{step}')",
+                "remove": f"import os\nif os.path.exists({name!r}): os.remove({name!r})",
+                "raise": f"seen = globals().get('seen', []) + [{step}]\nopen({name!r}, 'w').write('{step}')\n1 / 0",
+                "die": f"open({name!r}, 'w').write('{step}')\nimport os; os._exit(1)",
+            }[kind]
+            result, after = await world.cell(at, code)
+            assert (after == at) == (kind == "die"), result
+            heap = [*seen, step] if kind in ("heap", "raise") else seen
+            disk = {**files, name: str(step)} if kind in ("file", "raise") else files
+            if kind == "remove":
+                disk = {path: text for path, text in files.items() if path != name}
+            if kind != "die":
+                model[after] = (heap, disk)
+        look = chance.choice(list(model))
+        told = "import os\nglobals().get('seen', []), {n: open(n).read() for n in os.listdir('.') if n != 'seed.txt'}"
+        found = eval(await world.value(look, told))
+        assert found == model[look], (step, kind)
