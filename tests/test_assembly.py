@@ -1,0 +1,64 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from reasoner import models
+from reasoner.assembly import assemble
+from reasoner.config import BudgetConfig, Config, CoreConfig, LimitsConfig, SandboxConfig, SearchConfig
+from reasoner.errors import ConfigError, ModelError
+from reasoner.ledger import Budget
+from reasoner.search import BestOfN
+
+SANDBOX = SandboxConfig("bubblewrap")
+
+
+def children() -> set[str]:
+    return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+
+
+async def opened(config: Config) -> None:
+    async with assemble(config):
+        pytest.fail("nothing can be opened")
+
+
+async def test_a_model_that_cannot_be_had_closes_the_sandbox_too() -> None:
+    before = children()
+    with pytest.raises(ModelError, match="/nowhere does not exist"):
+        await opened(Config(core=CoreConfig("/nowhere"), sandbox=SANDBOX))
+    for _ in range(100):
+        if children() == before:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"still running: {children() - before}")
+
+
+async def test_a_strategy_that_is_none_opens_nothing() -> None:
+    with pytest.raises(ConfigError, match="no strategy 'guess'"):
+        await opened(Config(core=CoreConfig("/nowhere"), search=SearchConfig("guess")))
+
+
+@pytest.mark.model
+async def test_every_setting_arrives_where_it_counts() -> None:
+    try:
+        models.path("smollm2-135m-instruct")
+    except ModelError as error:
+        pytest.skip(str(error))
+    config = Config(
+        CoreConfig("smollm2"),
+        SANDBOX,
+        SearchConfig("best_of_n", attempts=5, width=3, temperature=0.25, max_tokens=99, think=True, seed=7),
+        BudgetConfig(tokens=1000),
+        LimitsConfig(wall_s=4, cpu_s=3, memory_mb=128, disk_mb=2, processes=16),
+    )
+    async with assemble(config) as solver:
+        assert solver.core.info.name == "smollm2-135m-instruct"
+        assert solver.sandbox.level.startswith("bwrap")
+        assert isinstance(solver.strategy, BestOfN)
+        assert (solver.strategy.n, solver.strategy.think) == (5, True)
+        assert (solver.strategy.sampling.temperature, solver.strategy.sampling.max_tokens) == (0.25, 99)
+        assert (solver.width, solver.seed) == (3, 7)
+        assert solver.budget == Budget(tokens=1000)
+        assert (solver.limits.wall_s, solver.limits.cpu_s, solver.limits.processes) == (4, 3, 16)
+        assert (solver.limits.memory, solver.limits.disk) == (128 * 2**20, 2 * 2**20)
+        assert solver.config["search"]["seed"] == 7
