@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 
-from reasoner import models
-from reasoner.errors import ModelError
 from reasoner.models.registry import Entry, parse
 
 HIDDEN, HEADS, KV_HEADS, ALIGN = 64, 4, 2, 32
@@ -228,22 +226,3 @@ class Watcher:
 @pytest.fixture
 def watcher() -> Watcher:
     return Watcher()
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """The real SmolLM2-135M-Instruct, fetched on first use."""
-    return _real("smollm2-135m-instruct", pull=True)
-
-
-@pytest.fixture(scope="session")
-def qwen() -> Path:
-    """The real Qwen2.5-Coder-0.5B-Instruct, where it has been pulled."""
-    return _real("qwen2.5-coder-0.5b-instruct", pull=False)
-
-
-def _real(name: str, *, pull: bool) -> Path:
-    try:
-        return models.resolve(name, pull=pull)
-    except ModelError as error:
-        pytest.skip(str(error))
