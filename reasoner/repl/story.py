@@ -4,10 +4,11 @@ Both views tell the same story; the live one draws what is under way below it. E
 """
 
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Literal
 
 from reasoner.repl.board import Attempt, Board
-from reasoner.repl.printable import one_line
+from reasoner.repl.printable import one_line, printable
 from reasoner.trace import Added, Dropped, Event, Opened, Stopped
 from reasoner.types import NodeId
 
@@ -38,8 +39,7 @@ class Story:
             case Added(node, _) if attempt := self.board.owner(node.id):
                 if node.step("act"):
                     return [settled(attempt, self.width)]
-                said = one_line(f"on attempt {attempt.number}: {attempt.reflection}", self.width - 2)
-                return [Line(f"  {said}", "quiet")]
+                return reflected(attempt, self.width)
             case Dropped():
                 self._dropped += 1
             case Stopped() if self._dropped:
@@ -53,6 +53,13 @@ class Story:
         carried = self.board.lesson(learnt)
         words = f"↩ step back to the task, carrying: {carried}" if carried else "↩ step back to the task"
         return [Line(one_line(words, self.width), "turn")]
+
+
+def reflected(attempt: Attempt, width: int) -> list[Line]:
+    """What was thought of a failed attempt, in at most three lines."""
+    said = printable(f"  reflects on attempt {attempt.number}: {attempt.reflection}")
+    lines = wrap(said, max(20, width - 2), subsequent_indent="    ", max_lines=3, placeholder=" …")
+    return [Line(line, "quiet") for line in lines]
 
 
 def settled(attempt: Attempt, width: int) -> Line:

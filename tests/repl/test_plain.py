@@ -36,7 +36,7 @@ def test_a_step_back_says_once_what_it_carries(script_for) -> None:
     for _ in range(3):
         script.open(learnt=dead)
     assert out.getvalue().splitlines()[2:] == [
-        "  on attempt 1: It forgot zero.",
+        "  reflects on attempt 1: It forgot zero. Return early.",
         "↩ step back to the task, carrying: It forgot zero.",
     ]
 
