@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reasoner.dialect.tokenizer import HubTokenizer, Tokenizer
 from reasoner.errors import CoreError
+from reasoner.models.directory import digest
 from reasoner.types import Completion, CoreInfo, Piece, Sampling
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ class LocalCore:
         max_rows: int = 64,
         threads: int | None = None,
     ) -> None:
-        from reasoner.cores.local.checkpoint import fingerprint
         from reasoner.cores.local.engine import Engine
         from reasoner.cores.local.loading import load_network
 
@@ -54,7 +54,7 @@ class LocalCore:
         network = load_network(directory, self._tokenizer.vocabulary, dtype, device)
         self.info = CoreInfo(
             name=directory.name,
-            digest=fingerprint(directory),
+            digest=digest(directory),
             context=network.context,
             dtype=dtype,
             token_ids=True,

@@ -218,10 +218,10 @@ def _paired(turned: int, size: int, plain: int) -> torch.Tensor:
 def _frequencies(shape: Shape) -> torch.Tensor:
     """Angles a position, (head_size / 2,)."""
     steps = torch.arange(0, shape.head_size, 2, dtype=torch.float32) / shape.head_size
-    plain: torch.Tensor = 1.0 / shape.theta**steps
+    plain = torch.tensor(shape.theta).pow(-steps)
     kind = shape.scaling["rope_type"]
     if kind == "linear":
-        return plain / shape.scaling["factor"]
+        return plain / float(shape.scaling["factor"])
     if kind == "llama3":
         return _llama3(plain, shape.scaling)
     return plain

@@ -8,6 +8,7 @@ from reasoner.cores.local.checkpoint import Checkpoint, read_config
 from reasoner.cores.local.decoder import Decoder, shape_of
 from reasoner.cores.local.network import Network
 from reasoner.errors import CoreError
+from reasoner.models.directory import check
 
 
 def load_network(directory: Path, rows: int, dtype: str, device: str) -> Network:
@@ -17,7 +18,7 @@ def load_network(directory: Path, rows: int, dtype: str, device: str) -> Network
         ModelError: the directory cannot be read.
         CoreError: the dtype or device is not to be had.
     """
-    shape = shape_of(read_config(directory))
+    shape = shape_of(read_config(check(directory)))
     where = _device(device)
     if dtype not in ("bfloat16", "float32", "int8"):
         raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16, float32 or int8")

@@ -9,7 +9,10 @@ import pytest
 import tokenizers
 import torch
 import transformers
+from hypothesis import settings
 
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 torch.set_num_threads(1)  # the models are too small to be worth a second thread
 
 WORDS = 320
