@@ -142,7 +142,7 @@ def test_a_model_that_is_not_here_is_said_without_fetching(tmp_path: Path) -> No
 def test_models_are_listed_for_people_and_for_scripts(tmp_path: Path) -> None:
     people = reasoner("models", "list", REASONER_HOME=str(tmp_path))
     assert "* qwen2.5-coder-0.5b-instruct" in people.stdout
-    assert max(map(len, people.stdout.splitlines())) <= 120
+    assert max(map(len, people.stdout.splitlines())) <= 80
     scripts = json.loads(reasoner("models", "list", "--json", REASONER_HOME=str(tmp_path)).stdout)
     assert scripts["models"][0]["name"] == "qwen2.5-coder-0.5b-instruct"
     assert scripts["models"][0]["state"] == "absent"

@@ -35,10 +35,10 @@ def _list(known: list[Listed], as_json: bool) -> None:
         entry = listed.entry
         here = {"absent": f"{entry.bytes / 1e6:,.0f} MB to fetch", "partial": "partly fetched"}.get(listed.state)
         mark = "*" if entry.default else " "
-        where = here or f"{listed.bytes / 1e6:,.0f} MB in {listed.path}"
+        where = here or f"here, {listed.bytes / 1e6:,.0f} MB"
         print(f"{mark} {entry.name:<{width}}  {entry.licence}  {entry.context:>6} tokens  {where}")
         print(f"  {'':<{width}}  also called {', '.join(entry.aliases)}")
-    print("\n* is taken when no model is named. A Hugging Face model directory or a GGUF file can be given too.")
+    print("\n* is taken when no model is named. The path of a Hugging Face directory or of a\nGGUF file is as good as a name.")
 
 
 def _record(listed: Listed) -> dict[str, object]:
