@@ -38,7 +38,8 @@ def _list(known: list[Listed], as_json: bool) -> None:
         where = here or f"here, {listed.bytes / 1e6:,.0f} MB"
         print(f"{mark} {entry.name:<{width}}  {entry.licence}  {entry.context:>6} tokens  {where}")
         print(f"  {'':<{width}}  also called {', '.join(entry.aliases)}")
-    print("\n* is taken when no model is named. The path of a Hugging Face directory or of a\nGGUF file is as good as a name.")
+    print("\n* is taken when no model is named. The path of a Hugging Face directory or of a")
+    print("GGUF file is as good as a name.")
 
 
 def _record(listed: Listed) -> dict[str, object]:
