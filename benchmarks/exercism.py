@@ -54,6 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default=CoreConfig.dtype, help="of the core's weights")
     parser.add_argument("--tokens", type=int, default=4000, help="budget of one task, computed tokens (default 4000)")
     parser.add_argument("--side-by-side", type=int, default=4, help="tasks in flight; their heads share one batch")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS, help="which to run (default: all)")
     parser.add_argument("--quick", action="store_true", help="four tasks and 1,500 tokens each")
     flags = parser.parse_args()
     flags.tokens = min(flags.tokens, 1500) if flags.quick else flags.tokens
@@ -76,7 +77,7 @@ async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> l
                 out.write(json.dumps(row) + "\n")
             print(f"{row['seconds']:6.1f} s  {arm:14} {task.id:24} {row['status']}", file=sys.stderr, flush=True)
 
-        for arm in ARMS:
+        for arm in flags.arms:
             await asyncio.gather(*(one(arm, task) for task in tasks if (arm, task.id) not in done))
     return rows
 
@@ -107,6 +108,8 @@ def table(rows: Iterable[dict[str, object]]) -> str:
     lines = [f"{'arm':16}{'solved':>10}{'tokens':>12}{'decoded':>10}{'cached':>10}{'task s':>10}{'test CPU s':>12}"]
     for arm in ARMS:
         own = [row for row in rows if row["arm"] == arm]
+        if not own:
+            continue
         spent = total(own)
         solved = sum(row["status"] == "solved" for row in own)
         lines.append(
