@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from reasoner.errors import SandboxError
 from reasoner.types import Limits
 
-PIDS = 256
 NODES = 64
 """Live interpreters that a world keeps; others are dropped and replayed when they are asked for again."""
 _OVERHEAD = 128 * 2**20
+_OURS = 16
 _FEWEST = 8
 
 
@@ -43,7 +43,8 @@ def walls(limits: Limits, *, bounded: bool, own_users: bool) -> Walls:
     """
     slots, scratch, store = 4 * limits.disk, limits.disk, 4 * limits.disk
     memory = 2 * limits.memory + slots + 2 * scratch + store + _OVERHEAD
-    pids = PIDS if bounded else min(PIDS, _machine_memory() // 2 // limits.memory)
+    wanted = NODES + 2 * limits.processes + _OURS
+    pids = wanted if bounded else min(wanted, _machine_memory() // 2 // limits.memory)
     if pids < _FEWEST:
         raise SandboxError(
             f"a call may use {limits.memory >> 20} MiB, and without a cgroup only {pids} processes of that size fit "

@@ -68,10 +68,18 @@ def cpu_seconds(pid):
         return None
 
 
-def expendable():
-    """Let the kernel kill this process, and all it starts, before the supervisor. Not possible once hidden."""
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+class Expendable:
+    """While entered, what this process forks is killed before it when memory runs out. Made before hiding: a hidden
+    process may not open its own score."""
+
+    def __init__(self):
+        self._score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+
+    def __enter__(self):
+        os.write(self._score, b"1000")
+
+    def __exit__(self, *problem):
+        os.write(self._score, b"0")
 
 
 def bound(limits, *, hard):

@@ -5,6 +5,7 @@ requests: threads and timers that the code left behind stand still too.
 """
 
 import builtins
+import contextlib
 import gc
 import os
 import signal
@@ -22,13 +23,12 @@ _make_child = os.fork  # a cell may put something else in its place
 
 def root(control):
     """Be the root node: a bare interpreter, forked from the supervisor before anything was there to be seen."""
-    kernel.expendable()
     kernel.hide()
-    quiet = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(quiet, fd)
-    node = Node(control)
-    node.serve()
+    for fd in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, control.fileno()}:
+        with contextlib.suppress(OSError):  # the listing's own is closed already
+            os.close(fd)
+    _silence(0, 1, 2)
+    Node(control).serve()
 
 
 class Node:
@@ -125,10 +125,7 @@ class Node:
         cell.flush()
         if os.getpid() != self._pid:  # the cell has forked, and this is its child
             os._exit(0)
-        quiet = os.open("/dev/null", os.O_RDWR)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        os.close(quiet)
+        _silence(1, 2)
         self._folder = _folder_in(self._slot)
         self._open, shared = openfiles.record(self._slot, {0, 1, 2, self._control.fileno()})
         _reap_ended()
@@ -147,6 +144,13 @@ class Node:
             sys.modules["tempfile"].tempdir = None
         if "importlib" in sys.modules:
             sys.modules["importlib"].invalidate_caches()
+
+
+def _silence(*fds):
+    quiet = os.open("/dev/null", os.O_RDWR)
+    for fd in fds:
+        os.dup2(quiet, fd)
+    os.close(quiet)
 
 
 def _folder_in(slot):

@@ -1,12 +1,13 @@
 """Every process of the world, and who is responsible for it: heaps, programs of calls in flight, and strays."""
 
 import os
+import signal
 import sys
 import time
 
 from guest import processes
 
-_PASSES = 300
+_PASSES = 2000
 
 
 class Population:
@@ -31,20 +32,24 @@ class Population:
         return found
 
     def sweep(self):
-        """Kill everything that is neither a heap nor part of a call in flight, and wait until it is dead."""
-        killed = set()
-        for attempt in range(_PASSES):
+        """Kill everything that is neither a heap nor part of a call in flight, and wait until it is dead.
+
+        They are stopped before they are killed: what is stopped still counts against the limit of processes, so that
+        what forks as fast as it can runs out of room instead of out of our sight.
+        """
+        stopped = set()
+        for _ in range(_PASSES):
             busy = self.calls | {heap.pid for heap in self.heaps.values() if heap.expecting}
             strays = {pid for pid, owner in self.others().items() if owner not in busy}
             if not strays:
-                return killed
-            killed |= strays
-            for pid in strays:
-                processes.kill(pid)
-            if attempt == _PASSES // 3:
-                processes.kill(-1)  # it forks faster than it dies: all go, and the host replays what it needs
+                return stopped
+            fresh = strays - stopped
+            for pid in fresh or strays:
+                processes.kill(pid, signal.SIGSTOP if fresh else signal.SIGKILL)
+            stopped |= fresh
             self.reap()
-            time.sleep(0.0005)
+            if not fresh:
+                time.sleep(0.0005)
         sys.exit("processes are left that cannot be killed")
 
     def reap(self):

@@ -94,3 +94,18 @@ class Run:
             "wall_s": time.monotonic() - self.started,
             "cpu_s": self.cpu_s,
         }
+
+
+def cell_result(message):
+    """A node's answer, as far as it has the form of one."""
+    cell, notes = message["cell"], message.get("notes")
+    if not isinstance(cell, dict) or cell.get("error") not in (None, "raised", "memory", "timeout"):
+        return {"error": "killed", "value": None, "detail": "the interpreter sent a broken answer"}
+    value, detail = cell.get("value"), cell.get("detail")
+    named = [n for n in notes if isinstance(n, str)] if isinstance(notes, list) else []
+    return {
+        "error": cell["error"],
+        "value": value if isinstance(value, str) else None,
+        "detail": detail if isinstance(detail, str) else "",
+        "degraded": "; ".join(dict.fromkeys(named))[:1000],
+    }

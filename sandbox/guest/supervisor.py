@@ -14,7 +14,7 @@ from guest import facts, files, heaps, kernel, processes, program
 from guest.frames import BrokenFrame, Inbox, encode
 from guest.population import Population
 from guest.room import Room
-from guest.runs import Run
+from guest.runs import Run, cell_result
 from guest.slots import Slots
 from guest.snapshots import ROOT, Missing, Snapshots
 
@@ -26,14 +26,17 @@ _KEPT = (None, "raised", "protocol")
 
 
 def main():
-    root = heaps.root()
+    expendable = kernel.Expendable()
+    with expendable:
+        root = heaps.root()
     kernel.hide()
     kernel.adopt_orphans()
-    Supervisor(root).serve()
+    Supervisor(root, expendable).serve()
 
 
 class Supervisor:
-    def __init__(self, root):
+    def __init__(self, root, expendable):
+        self._expendable = expendable
         self._selector = selectors.DefaultSelector()
         self._host = Inbox(_HOST_FRAME)
         self._people = Population(root)
@@ -209,7 +212,8 @@ class Supervisor:
     def _start_program(self, run):
         request = run.request
         content, arguments = base64.b64decode(request["program"]), request["arguments"].encode()
-        run.pid, out, err = program.start(run.slot, content, arguments, run.limits, self._settings)
+        with self._expendable:
+            run.pid, out, err = program.start(run.slot, content, arguments, run.limits, self._settings)
         self._people.calls.add(run.pid)
         run.pidfd = os.pidfd_open(run.pid)
         self._watch(run.pidfd, lambda: self._exited(run))
@@ -238,7 +242,7 @@ class Supervisor:
             return
         for message in messages:
             if run and "cell" in message:
-                self._finish(run, _outcome(message))
+                self._finish(run, cell_result(message))
                 run = None
             elif heap is self._people.root and self._opening:
                 self._opened()
@@ -384,18 +388,3 @@ class Supervisor:
             self._selector.unregister(fd)
         except (KeyError, ValueError):
             return
-
-
-def _outcome(message):
-    """A node's answer, as far as it has the form of one."""
-    cell, notes = message["cell"], message.get("notes")
-    if not isinstance(cell, dict) or cell.get("error") not in (None, "raised", "memory", "timeout"):
-        return {"error": "killed", "value": None, "detail": "the interpreter sent a broken answer"}
-    value, detail = cell.get("value"), cell.get("detail")
-    named = [n for n in notes if isinstance(n, str)] if isinstance(notes, list) else []
-    return {
-        "error": cell["error"],
-        "value": value if isinstance(value, str) else None,
-        "detail": detail if isinstance(detail, str) else "",
-        "degraded": "; ".join(dict.fromkeys(named))[:1000],
-    }

@@ -201,6 +201,14 @@ assert not {'read', 'open'} & {*read, *written} and isinstance(listed, str), (re
         assert result.error is None, result
 
 
+async def test_no_descriptor_is_left_open_for_anybody(world):
+    """Standard streams, a cell's own socket, and the listing itself: nothing of the supervisor's."""
+    listed = "print(len(__import__('os').listdir('/proc/self/fd')))"
+    cell, _ = await world.cell(world.root, listed)
+    program, _ = await world.tool(world.root, listed)
+    assert (cell.output, program.value) == ("5\n", 4)
+
+
 async def test_a_cell_cannot_write_into_another_interpreter(world):
     one = await world.after(world.root, "x = 'safe'")
     code = (

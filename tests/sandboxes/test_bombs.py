@@ -51,6 +51,14 @@ os._exit(1)
 """
 
 
+async def test_the_kernel_takes_cells_and_programs_before_the_supervisor(world):
+    score = "print(open('/proc/{}/oom_score_adj').read().strip())"
+    mine, _ = await world.tool(world.root, score.format("self"))
+    cell, _ = await world.cell(world.root, score.format("self"))
+    first, _ = await world.cell(world.root, score.format(1))
+    assert (mine.value, cell.output, first.output) == (1000, "1000\n", "0\n")
+
+
 @pytest.mark.parametrize(
     "bomb",
     [
