@@ -1,6 +1,7 @@
 """The local core: asyncio in front of the engine's thread. Torch and weights are loaded when a core is made."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -46,6 +47,7 @@ class LocalCore:
         max_rows: int = 64,
         threads: int | None = None,
     ) -> None:
+        _spin_briefly()
         from reasoner.cores.local.engine import Engine
         from reasoner.cores.local.loading import load_network
 
@@ -128,6 +130,15 @@ class LocalCore:
                 yield event
         finally:
             job.cancelled = True
+
+
+def _spin_briefly() -> None:
+    """Let a thread of torch's that waits for the others sleep soon. OpenMP reads this once, when torch is loaded.
+
+    By default it spins for about a millisecond, and takes the CPU from the very thread that it waits for as soon as
+    anything else runs: tests in a sandbox, say. On two CPUs shared with other work that is a third of the speed.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _sender(loop: asyncio.AbstractEventLoop, events: "asyncio.Queue[Event]") -> "Callable[[Event], None]":
