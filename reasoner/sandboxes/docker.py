@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ LABEL = "reasoner.world"
 _HEAD = struct.Struct(">BxxxI")
 _TIMEOUT_S = 60
 _WORDS = 8000
+_NICE = 10
+"""Inside a container's own share of the CPU the supervisor must not wait behind a fork bomb."""
 
 
 def connect() -> Any:
@@ -61,7 +64,7 @@ class Docker:
         self.level = "docker+runsc" if self._runtime else "docker"
 
     def walls(self, limits: Limits) -> Walls:
-        return walls(limits, bounded=True, own_users=False)
+        return replace(walls(limits, bounded=True, own_users=False), nice=_NICE)
 
     async def launch(self, limits: Limits) -> Guest:
         """Start a guest in a container of its own.

@@ -117,6 +117,7 @@ class GuestSandbox:
             "limits": {**asdict(limits), "total_processes": size.user_pids},
             "filter": self._filter,
             "packages": [f"/{PROJECT}", f"/{PACKAGES}"],
+            "nice": size.nice,
             "nodes": size.nodes,
             "store": size.store,
         }

@@ -32,6 +32,8 @@ class Walls:
     nodes: int
     store: int
     """Bytes of distinct file contents that the supervisor keeps."""
+    nice: int = 0
+    """How much code gives way to the supervisor, for the CPU that the world gets as a whole."""
 
 
 def walls(limits: Limits, *, bounded: bool, own_users: bool) -> Walls:

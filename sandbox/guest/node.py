@@ -59,6 +59,7 @@ class Node:
 
     def _configure(self, message, fds):
         """Once, in the root: limits, filters, the place of packages; then forget that we were here."""
+        os.nice(message["nice"])
         kernel.bound(message["limits"], hard=True)
         kernel.renounce_privileges()
         if message["filter"]:

@@ -32,6 +32,7 @@ def _become(slot, path, streams, limits, settings):
     os.chdir(slot.files)
     for number, fd in enumerate(streams):
         os.dup2(fd, number)
+    os.nice(settings["nice"])
     kernel.bound(limits, hard=True)
     seconds = math.ceil(limits["cpu_s"])
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
