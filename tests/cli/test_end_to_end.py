@@ -17,13 +17,13 @@ from reasoner.errors import ModelError
 MODEL = "smollm2-135m-instruct"
 TASK = {
     "TASK.md": "Write the function `add(a, b)` that returns the sum of two numbers.\n",
-    "adding.py": 'def add(a, b):\n    """add(1, 2) -> 3."""\n',
+    "adding.py": "def add(a, b):\n    raise NotImplementedError\n",
     "test_adding.py": (
-        "import unittest\n\nfrom adding import add\n\n\nclass AddTest(unittest.TestCase):\n"
-        "    def test_small(self):\n        self.assertEqual(add(1, 2), 3)\n\n"
-        "    def test_negative(self):\n        self.assertEqual(add(-1, 1), 0)\n"
+        "import unittest\n\nimport adding\n\n\nclass AddTest(unittest.TestCase):\n"
+        "    def test_there_is_a_function(self):\n        self.assertTrue(callable(adding.add))\n"
     ),
 }
+"""Its tests ask for little: not the model is tested here but everything around it."""
 NEVER = "import unittest\n\n\nclass T(unittest.TestCase):\n    def test(self):\n        self.fail('never')\n"
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -47,7 +47,7 @@ def task(tmp_path: Path) -> Path:
 
 
 def command(task: Path, *flags: str) -> list[str]:
-    fixed = ["--model", MODEL, "--sandbox", "bubblewrap", "--traces", str(task.parent / "runs")]
+    fixed = ["--model", MODEL, "--strategy", "single", "--sandbox", "bubblewrap", "--traces", str(task.parent / "runs")]
     return [sys.executable, "-m", "reasoner", "solve", str(task), *fixed, *flags]
 
 
@@ -85,12 +85,12 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def test_a_small_model_solves_an_easy_task(task: Path) -> None:
+def test_what_a_model_writes_is_tested_graded_and_shown(task: Path) -> None:
     done = subprocess.run(command(task, "--json"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["status"] == "solved"
-    assert said["verified"]["passed"] == said["verified"]["counted"] == 2
+    assert said["verified"]["passed"] == said["verified"]["counted"] == 1
     assert said["sandbox"].startswith("bwrap")
     tree = trace.read(Path(said["trace"])).tree()
     assert tree[tree.best("visible") or 0].score("visible") == 1.0
