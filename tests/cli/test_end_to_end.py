@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,16 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def gone(processes: set[int]) -> bool:
+    """Whether all end, as the kernel takes a killed namespace down a moment after its last descriptor."""
+    until = time.monotonic() + 20
+    while left := [pid for pid in processes if Path(f"/proc/{pid}").exists()]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1 * len(left))
+    return True
+
+
 def test_what_a_model_writes_is_tested_graded_and_shown(task: Path) -> None:
     done = subprocess.run(command(task, "--json"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -118,4 +129,4 @@ def test_an_interrupted_search_keeps_its_trace_and_leaves_nothing_running(
     assert f"what was tried so far is recorded in {record}" in err
     assert "Traceback" not in err
     assert len(trace.read(record).tree()) > 1
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert gone(children)
