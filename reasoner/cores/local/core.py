@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,7 @@ from reasoner.models.directory import digest
 from reasoner.types import Completion, CoreInfo, Piece, Sampling
 
 if TYPE_CHECKING:
+    from reasoner.cores.local.network import Network
     from reasoner.cores.local.rows import Event, Kind
 
 Dtype = Literal["bfloat16", "float32", "int8"]
@@ -47,13 +49,13 @@ class LocalCore:
         max_rows: int = 64,
         threads: int | None = None,
     ) -> None:
-        _spin_briefly()
-        from reasoner.cores.local.engine import Engine
-        from reasoner.cores.local.loading import load_network
-
         self._directory = directory
-        self._tokenizer = HubTokenizer(directory)
-        network = load_network(directory, self._tokenizer.vocabulary, dtype, device)
+        with ThreadPoolExecutor(1) as beside:
+            loading = beside.submit(_load, directory, dtype, device)
+            self._tokenizer = HubTokenizer(directory)
+            network = loading.result()
+        from reasoner.cores.local.engine import Engine
+
         self.info = CoreInfo(
             name=directory.name,
             digest=digest(directory),
@@ -130,6 +132,13 @@ class LocalCore:
                 yield event
         finally:
             job.cancelled = True
+
+
+def _load(directory: Path, dtype: Dtype, device: Device) -> "Network":
+    _spin_briefly()
+    from reasoner.cores.local.loading import load_network
+
+    return load_network(directory, dtype, device)
 
 
 def _spin_briefly() -> None:

@@ -105,9 +105,9 @@ class _Tensors:
         """A vector, in float32."""
         return self._checkpoint[name].to(self._device, torch.float32)
 
-    def linear(self, *names: str, order: torch.Tensor | None = None, rows: int | None = None) -> Linear:
-        """Matrices that read the same input, stacked into one: its rows in `order`, or the first `rows` alone."""
-        weight = self._stacked([f"{n}.weight" for n in names], order)[:rows]
+    def linear(self, *names: str, order: torch.Tensor | None = None) -> Linear:
+        """Matrices that read the same input, stacked into one, its rows in `order`."""
+        weight = self._stacked([f"{n}.weight" for n in names], order)
         biased = f"{names[0]}.bias" in self._checkpoint
         bias = self._stacked([f"{n}.bias" for n in names], order) if biased else None
         return make_linear(weight, bias, whole=self._whole)
@@ -122,18 +122,18 @@ class _Tensors:
 class Decoder:
     """A network of `Shape`, its pool, and nothing that remembers who asked.
 
-    `rows` cuts the vocabulary to the ids that the tokenizer knows: rows beyond it are never computed. `dtype` is that
-    of the pool and of the matrices, unless they are `whole` numbers (int8); between layers everything is float32.
+    `dtype` is that of the pool and of the matrices, unless they are `whole` numbers (int8); between layers everything
+    is float32.
     """
 
     keeps_hidden = True
 
     def __init__(
-        self, shape: Shape, checkpoint: Checkpoint, rows: int, dtype: torch.dtype, device: torch.device, *, whole: bool
+        self, shape: Shape, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, *, whole: bool
     ) -> None:
         self.shape = shape
         self.context = shape.context
-        self.vocabulary = min(rows, shape.vocabulary)
+        self.vocabulary = shape.vocabulary
         self.device = device
         self.shares = device.type == "cpu"
         self._dtype = dtype
@@ -144,7 +144,7 @@ class Decoder:
         if device.type != "cpu":
             self._embedding = self._embedding.to(device, dtype)
         tied = shape.tied or "lm_head.weight" not in checkpoint
-        self._head = tensors.linear("model.embed_tokens" if tied else "lm_head", rows=self.vocabulary)
+        self._head = tensors.linear("model.embed_tokens" if tied else "lm_head")
         self._frequencies = _frequencies(shape).to(device)
         self._pool = torch.empty(0)
         self.bytes_per_token = shape.layers * 2 * shape.kv_heads * shape.head_size * dtype.itemsize

@@ -40,7 +40,9 @@ class Engine:
         self.cache = RadixCache(slots)
         self._network = network
         self._tokenizer = tokenizer
-        self._sampler = Sampler(network.vocabulary)
+        self._vocabulary = min(network.vocabulary, tokenizer.vocabulary)
+        """Ids beyond it belong to no token: they are neither read nor sampled."""
+        self._sampler = Sampler(self._vocabulary)
         self._max_rows = max_rows
         self._rows: list[Row] = []
         self._waiting: deque[Job] = deque()
@@ -53,7 +55,7 @@ class Engine:
 
     def submit(self, job: Job) -> None:
         """Hand in a job. Raises `CoreError` at once for one that cannot be computed."""
-        check(job, self._network.context, self._network.vocabulary, self.cache.capacity)
+        check(job, self._network.context, self._vocabulary, self.cache.capacity)
         with self._door:
             if self._closed:
                 raise CoreError("the core is closed: open it again")
@@ -223,11 +225,14 @@ class Engine:
         targets = row.tokens[row.keep_from + 1 + len(row.scores) :][: len(hidden)]
         for at in range(0, len(targets), _SCORED):
             some = torch.from_numpy(targets[at : at + _SCORED].astype(np.int64)).to(hidden.device)
-            logits = self._network.logits(hidden[at : at + _SCORED][: len(some)])
+            logits = self._logits(hidden[at : at + _SCORED][: len(some)])
             chosen = logits.float().log_softmax(dim=-1).gather(1, some[:, None])[:, 0]
             row.scores.extend(chosen.tolist())
 
     # --- sampling and retirement ---
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self._network.logits(hidden)[:, : self._vocabulary]
 
     def _sample(self) -> None:
         for row in [r for r in self._rows if r.job.kind in ("score", "hidden") and r.pending == 0]:
@@ -235,7 +240,7 @@ class Engine:
         ready = [r for r in self._rows if r.hidden is not None]
         if not ready:
             return
-        logits = self._network.logits(torch.stack([r.hidden for r in ready if r.hidden is not None]))
+        logits = self._logits(torch.stack([r.hidden for r in ready if r.hidden is not None]))
         drawn = self._sampler.draw(logits, [r.job.sampling for r in ready], [r.uniform() for r in ready])
         for row, token in zip(ready, drawn, strict=True):
             if token is None:

@@ -26,7 +26,7 @@ class Foreign:
     keeps_hidden = False
     shares = False
 
-    def __init__(self, directory: Path, rows: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, directory: Path, dtype: torch.dtype, device: torch.device) -> None:
         try:
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 directory, dtype=dtype, local_files_only=True
@@ -38,7 +38,7 @@ class Foreign:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         config = model.config.get_text_config()
         self.context: int = getattr(config, "max_position_embeddings", None) or _CONTEXT
-        self.vocabulary = min(rows, int(config.vocab_size))
+        self.vocabulary = int(config.vocab_size)
         self.device = device
         self._pool: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._like = self._probe()
@@ -92,7 +92,7 @@ class Foreign:
         for layer, pair in zip(cache.layers, self._pool, strict=True):
             for fresh, kept in zip((layer.keys, layer.values), pair, strict=True):
                 kept[slots] = fresh[:, :, -new:].transpose(1, 2).flatten(0, 1).to(kept.dtype)
-        logits: torch.Tensor = out.logits[:, -keep:, : self.vocabulary]
+        logits: torch.Tensor = out.logits[:, -keep:]
         return logits
 
     def _cache(self, past: torch.Tensor) -> transformers.DynamicCache:

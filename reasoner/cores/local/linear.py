@@ -47,21 +47,29 @@ class Quantised:
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        weight = weight.float()
-        self._scales = weight.abs().amax(dim=1).clamp_(min=1e-12).div_(127)
-        whole = weight.div_(self._scales[:, None]).round_().to(torch.int8)
+        whole = torch.empty(weight.shape, dtype=torch.int8)
+        self._scales = torch.empty(len(weight))
+        for at in range(0, len(weight), _BLOCK):
+            block = slice(at, at + _BLOCK)
+            numbers, self._scales[block, None] = _steps(weight[block].float())
+            whole[block] = numbers
         self._weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self._zeros = torch.zeros(len(whole), dtype=torch.int64)
         self._bias = None if bias is None else bias.float()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.float()
-        scales = x.abs().amax(dim=1, keepdim=True).clamp_(min=1e-12).div_(127)
-        whole = (x / scales).round_().add_(128).to(torch.uint8)
+        numbers, scales = _steps(x.float())
+        whole = numbers.add_(128).to(torch.uint8)
         out: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
             whole, 1.0, 128, self._weight, self._scales, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
         return out.mul_(scales) if self._bias is None else torch.addcmul(self._bias, out, scales)
+
+
+def _steps(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each row in whole steps from -127 to 127, and the size of its step, (rows, 1)."""
+    size = torch.linalg.vector_norm(rows, float("inf"), dim=1, keepdim=True).clamp_(min=1e-12).div_(127)
+    return (rows / size).round_(), size
 
 
 def make_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, whole: bool) -> Linear:
@@ -79,5 +87,7 @@ def _can_pack() -> bool:
     return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
 
 
+_BLOCK = 256
+"""Rows of a weight that are rounded at a time: they stay in the cache."""
 _ROWS = 32
 """The batch that the packed layout is chosen for."""

@@ -11,8 +11,8 @@ from reasoner.errors import CoreError
 from reasoner.models.directory import check
 
 
-def load_network(directory: Path, rows: int, dtype: str, device: str) -> Network:
-    """The network in `directory`, its vocabulary cut to `rows`.
+def load_network(directory: Path, dtype: str, device: str) -> Network:
+    """The network in `directory`.
 
     Raises:
         ModelError: the directory cannot be read.
@@ -24,12 +24,12 @@ def load_network(directory: Path, rows: int, dtype: str, device: str) -> Network
         raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16, float32 or int8")
     kind = torch.float32 if dtype == "float32" else torch.bfloat16
     if shape is not None:
-        return Decoder(shape, Checkpoint(directory), rows, kind, where, whole=dtype == "int8")
+        return Decoder(shape, Checkpoint(directory), kind, where, whole=dtype == "int8")
     if dtype == "int8":
         raise CoreError(f"{directory.name} is computed by transformers, which has no int8 here: choose bfloat16")
     from reasoner.cores.local.foreign import Foreign
 
-    return Foreign(directory, rows, kind, where)
+    return Foreign(directory, kind, where)
 
 
 def _device(name: str) -> torch.device:

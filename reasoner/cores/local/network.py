@@ -10,7 +10,7 @@ from reasoner.cores.local.plan import Batch
 class Network(Protocol):
     context: int
     vocabulary: int
-    """Rows of the logits: ids at or above it are neither read nor sampled."""
+    """Columns of the logits."""
     device: torch.device
     keeps_hidden: bool
     """Whether `forward` returns hidden states, small enough to keep one for every prompt, and fit for reward heads."""
