@@ -102,7 +102,9 @@ class Reasoner:
     async def _result(self, task: Task, stop: Stop, answer: NodeId | None, files: Files, ledger: Ledger) -> Result:
         report = await self._grade(task, files, task.visible)
         hidden = await self._grade(task, files, task.hidden)
-        status: Status = "solved" if report and report.solved else "suspended" if ledger.exhausted else "unsolved"
+        decisive = report or hidden
+        solved = decisive is not None and decisive.solved
+        status: Status = "solved" if solved else "suspended" if ledger.exhausted else "unsolved"
         return Result(
             task.id,
             status,

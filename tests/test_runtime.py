@@ -1,6 +1,7 @@
 """The whole loop on the scripted core and the scripted sandbox: no model, no process, virtual time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,12 @@ async def test_a_task_without_tests_is_answered_and_not_called_solved() -> None:
     task = Task("t", "Double.", files=TASK.files, editable=TASK.editable)
     result = await reasoner(ScriptedCore([Reply(RIGHT)]), Single()).solve(task)
     assert result.status == "unsolved" and result.report is None and b"2 * x" in result.files["solution.py"]
+
+
+async def test_where_no_test_is_visible_the_hidden_ones_decide() -> None:
+    task = replace(TASK, visible=None)
+    result = await reasoner(ScriptedCore([Reply(RIGHT)]), Single()).solve(task)
+    assert result.status == "solved" and result.report is None
 
 
 async def test_a_core_that_fails_is_our_failure_and_the_trace_stays_readable(tmp_path: Path) -> None:
