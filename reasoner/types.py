@@ -85,7 +85,7 @@ class ToolResult:
     output: str = ""
     """Text that the call printed, cut to the output limit."""
     value: Any = None
-    """The JSON value of a `files` tool; None for the interpreter."""
+    """The JSON value of a `files` tool; the `repr` of a cell's last expression, None when it has none."""
     error: str | None = None
     detail: str = ""
     """For a person or a model: the exception line, the limit that was hit."""
