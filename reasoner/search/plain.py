@@ -52,7 +52,7 @@ class BestOfN:
 @dataclass(frozen=True)
 class Revise:
     """Sequential revision: every attempt sees the one before it and what its tests said (Snell et al., 2408.03314,
-    section 6). An untrained small core mostly repeats itself here: see `docs/search.md` before choosing it."""
+    section 6). An untrained small core mostly repeats itself here."""
 
     n: int = 8
     sampling: Sampling = Sampling(temperature=0.4)
