@@ -1,7 +1,6 @@
 """The local core: asyncio in front of the engine's thread. Torch and weights are loaded when a core is made."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -135,19 +134,12 @@ class LocalCore:
 
 
 def _load(directory: Path, dtype: Dtype, device: Device) -> "Network":
-    _spin_briefly()
+    from reasoner.cores.local.tuning import tune_process
+
+    tune_process()
     from reasoner.cores.local.loading import load_network
 
     return load_network(directory, dtype, device)
-
-
-def _spin_briefly() -> None:
-    """Let a thread of torch's that waits for the others sleep soon. OpenMP reads this once, when torch is loaded.
-
-    By default it spins for about a millisecond, and takes the CPU from the very thread that it waits for as soon as
-    anything else runs: tests in a sandbox, say. On two CPUs shared with other work that is a third of the speed.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _sender(loop: asyncio.AbstractEventLoop, events: "asyncio.Queue[Event]") -> "Callable[[Event], None]":
