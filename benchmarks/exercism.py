@@ -131,7 +131,9 @@ def figures(rows: list[dict[str, object]], flags: argparse.Namespace) -> dict[st
     single, plain, default = solved.values()
     unit = f"tasks of {count}, {flags.sandbox}, {flags.tokens} tokens"
     return {
-        "solved_default": figure(default, max(2 * single, plain + 1) if single and plain else None, unit, "twice single, above best-of-N"),
+        "solved_default": figure(
+            default, max(2 * single, plain + 1) if single and plain else None, unit, "twice single, above best-of-N"
+        ),
         "solved_best_of_n": figure(plain, None, unit, "same prompt, budget and early stop"),
         "solved_single": figure(single, None, unit, "same prompt"),
     }
