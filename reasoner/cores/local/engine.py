@@ -114,6 +114,7 @@ class Engine:
         while self._waiting and len(self._rows) < self._max_rows:
             job = self._waiting.popleft()
             row = job.row or Row(job, room(job, self._network.context), self.cache.root, self._tokenizer)
+            job.row = row
             if self._about_to_be_known(row):
                 held.append(job)
             elif not self._place(row):
@@ -182,7 +183,6 @@ class Engine:
         return True
 
     def _preempt(self, row: Row) -> None:
-        row.job.row = row
         self._retire(row)
         row.node, row.inserted, row.computed, row.hidden = self.cache.root, 0, 0, None
         row.scores.clear()

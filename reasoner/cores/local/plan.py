@@ -33,7 +33,7 @@ class Own:
     """What decoding rows `rows` read alone, padded to the longest."""
 
     slots: torch.Tensor
-    """(b, l); a row's unused places hold some slot that `mask` hides."""
+    """(b, l); a row's unused places hold a slot of its own that `mask` hides: what is not finite stays in its row."""
     mask: torch.Tensor | None
     """(b, 1, 1, l), added to the scores: 0 or -inf. None where no row is padded."""
 
@@ -99,9 +99,10 @@ def plan(decoding: Sequence["Row"], chunks: Sequence[tuple["Row", int]], device:
 def _own(rows: Sequence["Row"], starts: Sequence[int], device: torch.device) -> Own:
     lengths = np.array([row.computed + 1 - start for row, start in zip(rows, starts, strict=True)])
     longest = int(lengths.max())
-    slots = np.zeros((len(rows), longest), dtype=np.int32)
+    slots = np.empty((len(rows), longest), dtype=np.int32)
     for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
         slots[i, : lengths[i]] = row.slots[start : row.computed + 1]
+        slots[i, lengths[i] :] = row.slots[start]
     mask = None
     if int(lengths.min()) < longest:
         hidden = np.arange(longest)[None, :] >= lengths[:, None]

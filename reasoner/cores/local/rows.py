@@ -33,7 +33,7 @@ class Job:
     continuation: tuple[int, ...] = ()
     cancelled: bool = False
     row: "Row | None" = field(default=None, repr=False)
-    """Kept when the job had to give up its slots: what it has sampled is not lost."""
+    """Made when the job is first looked at, kept when it has to give up its slots: what it has sampled is not lost."""
 
 
 class Row:

@@ -2,10 +2,13 @@
 
 import asyncio
 import math
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from reasoner.cores.local import LocalCore
 from reasoner.errors import CoreError
@@ -137,6 +140,32 @@ async def test_what_cannot_be_computed_is_refused_and_the_next_call_works(
     with pytest.raises(CoreError, match=says):
         await core.complete(prefix, sampling)
     assert (await core.complete(PROMPT, Sampling(max_tokens=1))).ids
+
+
+async def test_a_damaged_row_fails_alone(llama: Any, tmp_path: Path) -> None:
+    """An embedding that is not a number makes every logit after it one."""
+    shutil.copytree(llama.directory, tmp_path / "damaged")
+    path = tmp_path / "damaged" / "model.safetensors"
+    weights = load_file(path)
+    weights["model.embed_tokens.weight"][7] = math.nan
+    save_file(weights, path, {"format": "pt"})
+    core = LocalCore(path.parent, dtype="float32", device="cpu", kv_bytes=2**22)
+    for _ in range(2):
+        good, long, bad, scored = await asyncio.gather(
+            core.complete(PROMPT, Sampling(max_tokens=12)),
+            core.complete(PROMPT * 3, Sampling(max_tokens=12)),
+            core.complete([7], Sampling(max_tokens=12)),
+            core.score([7, 1], [2]),
+            return_exceptions=True,
+        )
+        assert isinstance(bad, CoreError)
+        assert isinstance(scored, CoreError)
+        assert "are not finite" in f"{bad}"
+        assert isinstance(good, Completion)
+        assert isinstance(long, Completion)
+        assert list(good.ids) == llama.greedy(PROMPT, 12)
+        assert list(long.ids) == llama.greedy(PROMPT * 3, 12)
+    await core.close()
 
 
 async def test_a_completion_ends_at_the_context(core: LocalCore) -> None:
