@@ -66,19 +66,21 @@ async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> l
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     done = {(row["arm"], row["task"]) for row in rows}
     config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
-    async with assemble(config) as reasoner:
-        turns = asyncio.Semaphore(flags.side_by_side)
+    turns = asyncio.Semaphore(flags.side_by_side)
 
-        async def one(arm: str, task: Task) -> None:
-            async with turns:
-                row = await solve(reasoner, arm, task, flags.tokens)
-            rows.append(row)
-            with kept.open("a") as out:
-                out.write(json.dumps(row) + "\n")
-            print(f"{row['seconds']:6.1f} s  {arm:14} {task.id:24} {row['status']}", file=sys.stderr, flush=True)
+    async def one(reasoner: Reasoner, arm: str, task: Task) -> None:
+        async with turns:
+            row = await solve(reasoner, arm, task, flags.tokens)
+        rows.append(row)
+        with kept.open("a") as out:
+            out.write(json.dumps(row) + "\n")
+        print(f"{row['seconds']:6.1f} s  {arm:14} {task.id:24} {row['status']}", file=sys.stderr, flush=True)
 
-        for arm in flags.arms:
-            await asyncio.gather(*(one(arm, task) for task in tasks if (arm, task.id) not in done))
+    for arm in flags.arms:
+        left = [task for task in tasks if (arm, task.id) not in done]
+        if left:
+            async with assemble(config) as reasoner:  # a core that remembers nothing of the arm before
+                await asyncio.gather(*(one(reasoner, arm, task) for task in left))
     return rows
 
 

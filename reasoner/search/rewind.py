@@ -4,8 +4,8 @@ What failed stays out of the context, because a small core that sees its failed 
 two times out of three. Attempts alternate between two ways of stepping back:
 
 - to the task: a fresh sample that begins with the stub's own lines, so that no tokens go into writing the stub again
-  (now and then without them, where they should mislead, and with the lesson of the first failure as one paragraph:
-  Reflexion, Shinn et al., 2303.11366, section 3);
+  (now and then without them, which leaves room for an import above, and with the lesson of the first failure as one
+  paragraph: Reflexion, Shinn et al., 2303.11366, section 3);
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
   the rest is written anew, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
   from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section 3.2); which token, with the
@@ -28,8 +28,9 @@ _EVIDENCE = 10.0
 
 @dataclass(frozen=True)
 class Rewind:
-    """`n` attempts at most. Every `lesson_every`-th attempt takes the lesson along; 0 means none does, and then nothing
-    is spent on reflecting. Of the attempts after the first, a share of `inside` rewinds into an earlier one."""
+    """`n` attempts at most. After the first failure the core reflects, and then the second attempt and every
+    `lesson_every`-th after it takes the lesson along; 0 means none does, and then nothing is spent on reflecting. Of the
+    attempts after the first, a share of `inside` rewinds into an earlier one."""
 
     n: int = 16
     sampling: Sampling = Sampling(temperature=0.8)
@@ -44,9 +45,11 @@ class Rewind:
             return [Expand(tree.root, "attempt", greedy, think=self.think, lead=True)][:free]
         if tree.last("attempt") is None:
             return []
-        expands = [] if tree.opened_as("reflect") else self._reflection(tree)[:free]
-        last = min(self.n, opened + free - len(expands))
-        return expands + [self._attempt(tree, ordinal) for ordinal in range(opened, last)]
+        if not tree.opened_as("reflect") and (reflection := self._reflection(tree)):
+            return reflection[:free]
+        if tree.opened_as("reflect") and tree.last("reflect") is None:
+            return []
+        return [self._attempt(tree, ordinal) for ordinal in range(opened, min(self.n, opened + free))]
 
     def answer(self, tree: Tree) -> NodeId | None:
         return leader(tree)
@@ -59,7 +62,7 @@ class Rewind:
         return [Expand(nearest, "reflect", replace(self.sampling, temperature=0.0))]
 
     def _attempt(self, tree: Tree, ordinal: int) -> Expand:
-        carries = self.lesson_every and ordinal % self.lesson_every == 0
+        carries = self.lesson_every and ordinal % self.lesson_every == 1 % self.lesson_every
         learnt = tree.last("reflect") if carries else None
         kept = self._kept(tree, ordinal) if learnt is None else None
         lead = learnt is None and kept is None
