@@ -1,6 +1,9 @@
 """Finds the content folders: what the model may call, where that runs, and what it reads. Never imports them."""
 
 import io
+import json
+import math
+import re
 import tomllib
 import zipfile
 from dataclasses import fields
@@ -12,7 +15,10 @@ from reasoner.types import Limits, Tool, ToolState
 
 Kind = Literal["tools", "sandbox", "templates"]
 
-_LIMITS = frozenset(field.name for field in fields(Limits))
+_LIMITS = {field.name: type(field.default) for field in fields(Limits)}
+_KEYS = frozenset({"name", "description", "state", "host", "parameters", "limits"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+"""What chat templates and servers take as the name of a function."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -28,21 +34,30 @@ def content_dir(kind: Kind) -> Path:
 def load_tool(folder: Path) -> Tool:
     """The tool of a folder that holds `tool.toml` (its manifest) and `run.py` (its program). Raises `ToolError`."""
     path = folder / "tool.toml"
-    try:
-        manifest = tomllib.loads(path.read_text(encoding="utf-8"))
-        program = _program(folder)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ToolError(f"the tool in {folder} cannot be read: {error}") from error
+    manifest, program = _read(path)
+    if unknown := sorted(manifest.keys() - _KEYS):
+        raise ToolError(f"{path}: unknown key {unknown[0]!r}, remove it")
     name, description = _text(path, manifest, "name"), _text(path, manifest, "description")
+    if not _NAME.fullmatch(name):
+        raise ToolError(f"{path}: name is {name!r}, it must be at most 64 letters, digits, _ and -")
     state = next((known for known in get_args(ToolState) if known == manifest.get("state")), None)
     if state is None:
         raise ToolError(f"{path}: state is {manifest.get('state')!r}, it must be 'heap' or 'files'")
-    parameters = manifest.get("parameters", {"type": "object", "properties": {}})
-    if not isinstance(parameters, dict):
-        raise ToolError(f"{path}: parameters must be a table that holds a JSON Schema")
-    if unknown := sorted(manifest.keys() - {"name", "description", "state", "parameters", "limits"}):
-        raise ToolError(f"{path}: unknown key {unknown[0]!r}, remove it")
-    return Tool(name, description, state, parameters, program, _limits(path, manifest.get("limits", {})))
+    host = _text(path, manifest, "host") if "host" in manifest else ""
+    if host and state == "heap":
+        raise ToolError(
+            f"{path}: host is {host!r}, but no program of a 'heap' tool takes what it brings"
+        )
+    return Tool(name, description, state, _parameters(path, manifest), program, _limits(path, manifest), host)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], bytes]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), _program(path.parent)
+    except OSError as error:
+        raise ToolError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"{path} cannot be read: {error}") from error
 
 
 def _text(path: Path, manifest: dict[str, Any], key: str) -> str:
@@ -52,11 +67,30 @@ def _text(path: Path, manifest: dict[str, Any], key: str) -> str:
     return value
 
 
-def _limits(path: Path, table: object) -> Limits:
-    if not isinstance(table, dict) or not table.keys() <= _LIMITS:
-        raise ToolError(f"{path}: limits must be a table with keys among {', '.join(sorted(_LIMITS))}")
-    if bad := [key for key, value in table.items() if not isinstance(value, int | float) or value <= 0]:
-        raise ToolError(f"{path}: limits.{bad[0]} is {table[bad[0]]!r}, it must be a number above 0")
+def _parameters(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """A schema of JSON values. Whether it is a good one is not known here."""
+    parameters = manifest.get("parameters", {"type": "object", "properties": {}})
+    if not isinstance(parameters, dict):
+        raise ToolError(f"{path}: parameters must be a table that holds a JSON Schema")
+    if parameters.get("type") != "object":
+        raise ToolError(f"{path}: parameters.type is {parameters.get('type')!r}, it must be 'object'")
+    try:
+        json.dumps(parameters, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ToolError(f"{path}: parameters holds what is no JSON value: {error}") from error
+    return parameters
+
+
+def _limits(path: Path, manifest: dict[str, Any]) -> Limits:
+    table = manifest.get("limits", {})
+    if not isinstance(table, dict):
+        raise ToolError(f"{path}: limits must be a table with keys among {', '.join(_LIMITS)}")
+    for key, value in table.items():
+        if key not in _LIMITS:
+            raise ToolError(f"{path}: limits.{key} is unknown, the keys are {', '.join(_LIMITS)}")
+        if type(value) not in (int, _LIMITS[key]) or not 0 < value < math.inf:
+            whole = "whole " if _LIMITS[key] is int else ""
+            raise ToolError(f"{path}: limits.{key} is {value!r}, it must be a {whole}number above 0")
     return Limits(**table)
 
 

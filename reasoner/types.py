@@ -214,6 +214,8 @@ class Tool:
     """JSON Schema of the arguments."""
     program: bytes
     limits: Limits = Limits()
+    host: str = ""
+    """The service of the host that prepares a call before the program runs; empty for a tool that needs none."""
 
 
 Outcome = Literal["passed", "failed", "error", "timeout", "skipped"]
