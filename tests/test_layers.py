@@ -12,7 +12,7 @@ LAYERS = [
     {"content"},
     {"config", "tree", "ledger", "dialect", "models", "suites", "tasks"},
     {"protocols"},
-    {"trace", "cores", "sandboxes"},
+    {"trace", "cores", "sandboxes", "broker"},
     {"toolbox"},
     {"loop", "verifiers", "search", "stopping"},
     {"runtime"},
