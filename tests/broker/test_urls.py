@@ -126,27 +126,12 @@ def test_a_redirect_hides_nothing(location: str) -> None:
 
 
 NO_HOSTS = [
-    "*",
-    "*.",
-    "*.org",
-    "org",
-    "localhost",
-    "127.0.0.1",
-    "[::1]",
-    "https://a.org",
-    "a.org/x",
-    "a.org:80",
-    "u@a.org",
-    "a.*.org",
-    "**.a.org",
-    "*a.org",
-    "2130706433",
-    "0x7f.1",
-    "a..org",
+    *("", "*", "*.", "*.org", "org", "localhost", "127.0.0.1", "[::1]", "2130706433", "0x7f.1", "a..org", "a b.org"),
+    *("https://a.org", "a.org/x", "a.org:80", "u@a.org", "a.*.org", "**.a.org", "*a.org"),
 ]
 
 
-@pytest.mark.parametrize("pattern", ["", "a b.org", *NO_HOSTS])
+@pytest.mark.parametrize("pattern", NO_HOSTS)
 def test_what_is_no_host_cannot_be_allowed(pattern: str) -> None:
     with pytest.raises(ConfigError, match="cannot be allowed: give the name of a host"):
         Allowlist([pattern])
