@@ -1,11 +1,12 @@
 """The tools that a model may call: their schemas, a check of every call's arguments, and the way into a world.
 
 What a model gets wrong in a call (a name, a field, a type) is a refused `ToolResult` that it can read and mend; nothing
-of it reaches the world. How a world runs a tool is not known here.
+of it reaches the host's services or the world. How a world runs a tool, and what a service brings, is not known here.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
@@ -18,23 +19,39 @@ from reasoner.errors import ToolError
 from reasoner.protocols import World
 from reasoner.types import Json, Limits, SnapshotId, Tool, ToolCall, ToolResult
 
+Service = Callable[[Json], Awaitable[Json | ToolResult]]
+"""What the host does for a tool because no world can, such as fetching a page: arguments that fit the tool's schema ->
+what its program finds in them besides, under the service's name, or why there is nothing (then it never runs)."""
+
 _DETAIL = 300
 
 
 class Toolbox:
     """Tools by name, in the order in which they are offered."""
 
-    def __init__(self, tools: Iterable[Tool], *, bound: Mapping[str, Json] | None = None) -> None:
-        """`bound`: by tool, arguments that the runtime fills in and no model sees.
+    def __init__(
+        self,
+        tools: Iterable[Tool],
+        *,
+        bound: Mapping[str, Json] | None = None,
+        services: Mapping[str, Service] | None = None,
+    ) -> None:
+        """`bound`: by tool, arguments that the runtime fills in and no model sees. `services`: what the host offers.
 
         Raises:
-            ToolError: two tools share a name, or a manifest's parameters are not a JSON Schema.
+            ToolError: two tools share a name, a manifest's parameters are not a JSON Schema, or a tool wants a service
+                that is not offered.
         """
         self._tools: dict[str, Tool] = {}
-        self._bound = dict(bound or {})
+        self._bound, self._services = dict(bound or {}), dict(services or {})
         for tool in tools:
             if tool.name in self._tools:
                 raise ToolError(f"two tools are called {tool.name!r}: rename one in its tool.toml")
+            if tool.host and tool.host not in self._services:
+                raise ToolError(
+                    f"the tool {tool.name!r} wants {tool.host!r} of the host, which is not offered here: allow it, or "
+                    "remove `host` from its tool.toml"
+                )
             self._tools[tool.name] = tool
         if unknown := self._bound.keys() - self._tools.keys():
             raise ToolError(f"arguments are bound to {min(unknown)!r}, which is no tool: {self._known()}")
@@ -42,14 +59,14 @@ class Toolbox:
         self._checks = {name: _validator(name, schema) for name, schema in self._shown.items()}
 
     @classmethod
-    def standard(cls) -> "Toolbox":
-        """The tools that are shipped."""
-        folders = sorted(path.parent for path in content_dir("tools").glob("*/tool.toml"))
-        return cls(load_tool(folder) for folder in folders)
+    def standard(cls, own: Iterable[Tool] = (), services: Mapping[str, Service] | None = None) -> "Toolbox":
+        """The tools that are shipped, as far as their services are offered, then the user's `own`."""
+        shipped = [tool for tool in load_tools(content_dir("tools")) if not tool.host or tool.host in (services or {})]
+        return cls([*shipped, *own], services=services)
 
     def bind(self, name: str, arguments: Json) -> "Toolbox":
         """The same tools, with these arguments of one of them filled in and hidden from its schema."""
-        return Toolbox(self._tools.values(), bound={**self._bound, name: arguments})
+        return Toolbox(self._tools.values(), bound={**self._bound, name: arguments}, services=self._services)
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
@@ -68,7 +85,7 @@ class Toolbox:
 
         Raises:
             SandboxError: the world is lost.
-            ToolError: the tool's schema refers to another that is not in it.
+            ToolError: the tool's schema refers to another that is not in it, or a service's disk refuses.
         """
         tool = self._tools.get(call.name)
         if tool is None:
@@ -76,6 +93,11 @@ class Toolbox:
         if problem := self._problem(call):
             return _refused(problem), at
         arguments = {**call.arguments, **self._bound.get(call.name, {})}
+        if tool.host:
+            brought = await self._services[tool.host](arguments)
+            if isinstance(brought, ToolResult):
+                return brought, at
+            arguments = {**arguments, tool.host: brought}
         return await world.run(at, tool, arguments, limits or tool.limits)
 
     def _unknown(self, name: str) -> str:
@@ -93,10 +115,31 @@ class Toolbox:
             raise ToolError(
                 f"the parameters of the tool {call.name!r} refer to {missing.ref!r}: write it out"
             ) from missing
+        except RecursionError:
+            return f"the arguments of {call.name} are nested too deeply"
         if error is None:
             return ""
         field = f"{error.json_path.removeprefix('$.')}: " if error.path else ""
         return f"the arguments of {call.name} do not fit: {field}{_said(error)}"
+
+
+def load_tools(folder: Path) -> list[Tool]:
+    """The tool in `folder`, or else those in the folders right below it, by name.
+
+    Raises:
+        ToolError: there is none, or a manifest is broken; the message names its file and key.
+    """
+    own = folder / "tool.toml"
+    manifests = [own] if own.is_file() else sorted(folder.glob("*/tool.toml"))
+    if not manifests:
+        raise ToolError(f"there is no tool in {folder}: a tool is a folder with a tool.toml and a run.py")
+    tools = []
+    for path in manifests:
+        tool = load_tool(path.parent)
+        if problem := _schema_problem(tool.parameters):
+            raise ToolError(f"{path}: {problem}")
+        tools.append(tool)
+    return tools
 
 
 def _said(error: ValidationError) -> str:
@@ -123,8 +166,15 @@ def _without(schema: Json, bound: Json) -> dict[str, Any]:
 
 
 def _validator(name: str, schema: Json) -> Draft202012Validator:
+    if problem := _schema_problem(schema):
+        raise ToolError(f"the parameters of the tool {name!r} are not a JSON Schema: {problem}")
+    return Draft202012Validator(dict(schema), registry=Registry())  # an empty registry: no reference is ever fetched
+
+
+def _schema_problem(schema: Json) -> str:
+    """Which key of a schema is wrong, and how; empty when none is."""
     try:
         Draft202012Validator.check_schema(dict(schema))
     except SchemaError as error:
-        raise ToolError(f"the parameters of the tool {name!r} are not a JSON Schema: {error.message}") from error
-    return Draft202012Validator(dict(schema), registry=Registry())  # an empty registry: no reference is ever fetched
+        return f"{error.json_path.replace('$', 'parameters', 1)}: {error.message}"
+    return ""

@@ -4,7 +4,7 @@ import pytest
 
 from reasoner.errors import ToolError
 from reasoner.suites import suite_arguments
-from reasoner.toolbox import Toolbox
+from reasoner.toolbox import Toolbox, load_tools
 from reasoner.types import Limits, Suite, Tool, ToolCall, ToolResult
 
 
@@ -86,6 +86,113 @@ async def test_the_standard_box_takes_a_suite():
     result, _ = await call(box, "run_tests", arguments)
     assert result.value["arguments"] == arguments
     assert box.bind("run_tests", arguments).schemas()[1]["function"]["parameters"]["properties"] == {}
+
+
+# --- what the host does for a tool ---
+
+
+async def brings(arguments):
+    """A service that turns a name into bytes, and knows none that begins with x."""
+    if arguments["name"].startswith("x"):
+        return ToolResult(error="refused", detail="it begins with x")
+    return {"body": arguments["name"] * 2}
+
+
+def hosted(host="brings"):
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    return Tool("bring", "Bring it.", "files", schema, b"", host=host)
+
+
+async def test_a_program_finds_what_the_host_brought_beside_its_arguments():
+    box = Toolbox([hosted()], services={"brings": brings})
+    result, after = await call(box, "bring", {"name": "a"})
+    assert result.value["arguments"] == {"name": "a", "brings": {"body": "aa"}}
+    assert after == "s0+"
+
+
+async def test_no_argument_passes_for_what_the_host_brought():
+    box = Toolbox([hosted()], services={"brings": brings})
+    result, _ = await call(box, "bring", {"name": "a", "brings": {"body": "forged"}})
+    assert result.value["arguments"]["brings"] == {"body": "aa"}
+
+
+async def test_what_the_host_refuses_never_reaches_the_world():
+    box = Toolbox([hosted()], services={"brings": brings}).bind("bring", {"name": "x"})
+    assert await call(box, "bring", {}) == (ToolResult(error="refused", detail="it begins with x"), "s0")
+
+
+async def test_the_host_sees_no_arguments_that_do_not_fit():
+    box = Toolbox([hosted()], services={"brings": brings})
+    result, _ = await call(box, "bring", {"name": 5})
+    assert "name: it must be of type string" in result.detail
+
+
+def test_a_tool_is_offered_only_with_its_service():
+    with pytest.raises(ToolError, match="the tool 'bring' wants 'brings' of the host, which is not offered here"):
+        Toolbox([hosted()])
+    assert [tool.name for tool in Toolbox.standard(services={"fetch": brings})] == ["fetch", "python", "run_tests"]
+    assert "fetch" not in [tool.name for tool in Toolbox.standard()]
+
+
+# --- the user's own tools ---
+
+MANIFEST = """
+name = "NAME"
+description = "Count."
+state = "files"
+[parameters]
+type = "object"
+properties = { word = { type = "string" } }
+"""
+
+
+def write(folder, name="count", manifest=MANIFEST):
+    folder.mkdir(parents=True)
+    (folder / "tool.toml").write_text(manifest.replace("NAME", name))
+    (folder / "run.py").write_text("print(1)\n")
+
+
+def test_a_folder_is_a_tool_or_holds_tools(tmp_path):
+    write(tmp_path / "b", "second")
+    write(tmp_path / "a", "first")
+    (tmp_path / "README.md").write_text("mine")
+    assert [tool.name for tool in load_tools(tmp_path)] == ["first", "second"]
+    assert [tool.name for tool in load_tools(tmp_path / "b")] == ["second"]
+    box = Toolbox.standard(load_tools(tmp_path))
+    assert [tool.name for tool in box] == ["python", "run_tests", "first", "second"]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_tools_is_an_error(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ToolError, match=f"there is no tool in .*{name}: a tool is a folder with a tool.toml"):
+        load_tools(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"string"', '"text"', "parameters.properties.word.type: 'text' is not valid"),
+        ('{ type = "string" }', "5", "parameters.properties.word: 5 is not of type"),
+        ('type = "object"', 'type = "object"\nrequired = "word"', "parameters.required: 'word' is not of type 'array'"),
+        ('"string"', '"string", pattern = "("', "parameters.properties.word.pattern: '(' is not a 'regex'"),
+    ],
+)
+def test_a_broken_schema_is_one_sentence_with_file_and_key(tmp_path, old, new, said):
+    write(tmp_path / "count", manifest=MANIFEST.replace(old, new))
+    with pytest.raises(ToolError) as caught:
+        load_tools(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/count/tool.toml: {said}")
+    assert "\n" not in str(caught.value)
+
+
+async def test_arguments_that_nest_without_end_are_refused():
+    deep = {}
+    for _ in range(5000):
+        deep = {"in": deep}
+    schema = {"type": "object", "properties": {"in": {"$ref": "#"}}}
+    result, after = await call(Toolbox([Tool("deep", "", "files", schema, b"")]), "deep", deep)
+    assert (result.error, result.detail, after) == ("refused", "the arguments of deep are nested too deeply", "s0")
 
 
 def test_a_box_that_cannot_work_is_refused_when_it_is_made():
