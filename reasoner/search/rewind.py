@@ -28,9 +28,9 @@ _EVIDENCE = 10.0
 
 @dataclass(frozen=True)
 class Rewind:
-    """`n` attempts at most. After the first failure the core reflects, and then the second attempt and every
-    `lesson_every`-th after it takes the lesson along; 0 means none does, and then nothing is spent on reflecting. Of the
-    attempts after the first, a share of `inside` rewinds into an earlier one."""
+    """`n` attempts at most. After the first failure the core reflects; the second attempt and every `lesson_every`-th
+    after it takes the lesson along; 0 means none does, and then nothing is spent on reflecting. Of the attempts after
+    the first, a share of `inside` rewinds into an earlier one."""
 
     n: int = 16
     sampling: Sampling = Sampling(temperature=0.8)

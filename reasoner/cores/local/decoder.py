@@ -136,6 +136,7 @@ class Decoder:
         self.vocabulary = shape.vocabulary
         self.device = device
         self.shares = device.type == "cpu"
+        self.nearly_free = 8 if device.type == "cpu" else 64
         self._dtype = dtype
         tensors = _Tensors(checkpoint, dtype, device, whole)
         self._layers = [_Layer(i, shape, tensors) for i in range(shape.layers)]

@@ -168,8 +168,13 @@ class Engine:
             if count and self._reserve(row, count):
                 chunks.append((row, count))
                 left -= count
-        ready = [row for row in decoding if row in self._rows and self._reserve(row, 1)]
-        return [r for r in ready if r in self._rows], [(r, n) for r, n in chunks if r in self._rows]
+        spare = 0 if chunks or not decoding else self._network.nearly_free // len(decoding) - 1
+        for row in decoding:
+            if row in self._rows:
+                self._reserve(row, 1 + row.guess(min(spare, self.cache.available - len(decoding))))
+        chunks += [(row, 1 + row.guessed) for row in decoding if row.guessed]
+        plain = [row for row in decoding if row in self._rows and not row.guessed]
+        return plain, [(row, count) for row, count in chunks if row in self._rows]
 
     def _reserve(self, row: Row, count: int) -> bool:
         """Slots for `count` more tokens of a row; younger rows give theirs up before it does."""
@@ -185,6 +190,7 @@ class Engine:
     def _preempt(self, row: Row) -> None:
         self._retire(row)
         row.node, row.inserted, row.computed, row.hidden = self.cache.root, 0, 0, None
+        row.guessed = 0
         row.scores.clear()
         self._waiting.appendleft(row.job)
 
@@ -203,8 +209,8 @@ class Engine:
         """Take over what a row asked for of its newly computed tokens, and let the tree know its prompt."""
         if row.job.kind == "score":
             self._score(row, hidden)
-        elif row.pending == 0:
-            row.hidden = hidden[-1]
+        elif row.pending <= 0:
+            row.hidden = hidden[-1 - row.guessed :]
         if row.sampled == 0:
             self._insert(row)
             if row.pending == 0 and self._network.keeps_hidden and row.hidden is not None:
@@ -240,17 +246,32 @@ class Engine:
         ready = [r for r in self._rows if r.hidden is not None]
         if not ready:
             return
-        logits = self._logits(torch.stack([r.hidden for r in ready if r.hidden is not None]))
-        drawn = self._sampler.draw(logits, [r.job.sampling for r in ready], [r.uniform() for r in ready])
-        for row, token in zip(ready, drawn, strict=True):
+        logits = self._logits(torch.cat([r.hidden for r in ready if r.hidden is not None]))
+        lines = torch.split(logits, [1 + row.guessed for row in ready])
+        for row, own in zip(ready, lines, strict=True):
+            self._write(row, own)
+
+    def _write(self, row: Row, logits: torch.Tensor) -> None:
+        """Sample from the row's logits one after the other, as long as its guesses come true."""
+        guesses = row.take_guesses()
+        over = False
+        for place, line in enumerate(logits):
+            token = self._sampler.draw(line, row.job.sampling, row.uniform())
             if token is None:
                 self._fail([row], f"the logits after {row.length} tokens are not finite: the weights are damaged")
-            elif row.accept(token.id, token.logprob):
-                self._retire(row)
+                return
+            over = row.accept(token.id, token.logprob)
+            if over or token.id not in guesses[place : place + 1]:
+                break
+        known = row.length - 1
+        self.cache.free(row.slots[known : row.computed])
+        row.computed = min(row.computed, known)
+        if over:
+            self._retire(row)
 
     def _answer(self, row: Row) -> None:
         if row.job.kind == "hidden" and row.hidden is not None:
-            row.job.send(row.hidden.float().cpu())
+            row.job.send(row.hidden[-1].float().cpu())
         elif not all(np.isfinite(row.scores)):
             self._fail(
                 [row], f"the log-probabilities of {len(row.scores)} tokens are not finite: the weights are damaged"

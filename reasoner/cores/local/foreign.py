@@ -25,6 +25,7 @@ class Foreign:
 
     keeps_hidden = False
     shares = False
+    nearly_free = 8
 
     def __init__(self, directory: Path, dtype: torch.dtype, device: torch.device) -> None:
         try:

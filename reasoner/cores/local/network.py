@@ -17,6 +17,8 @@ class Network(Protocol):
     shares: bool
     """Whether `forward` reads the shared runs of a batch."""
     bytes_per_token: int
+    nearly_free: int
+    """Tokens that one pass computes in about the time of one: reading the weights takes longer than using them."""
 
     def allocate(self, slots: int) -> None:
         """Make the pool."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from reasoner.cores.local.cache import Ids, Node
+from reasoner.cores.local.guessing import guess
 from reasoner.cores.local.text import Detokenizer
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
@@ -48,8 +49,10 @@ class Row:
         self.computed = 0
         self.reserved = 0
         """Slots beyond the computed ones, for the tokens of the step at hand."""
+        self.guessed = 0
+        """Tokens after the known ones that the step at hand computes on trial."""
         self.hidden: torch.Tensor | None = None
-        """The last computed token's, where sampling waits for it."""
+        """(1 + guessed, hidden): the last known token's and the guesses', where sampling waits for them."""
         self.scores: list[float] = []
         self._tokens = np.zeros(room, dtype=np.int32)
         self._tokens[: len(given)] = given
@@ -66,7 +69,8 @@ class Row:
 
     @property
     def tokens(self) -> Ids:
-        return self._tokens[: self.length]
+        """What is known, then what is guessed."""
+        return self._tokens[: self.length + self.guessed]
 
     @property
     def keep_from(self) -> int:
@@ -89,6 +93,20 @@ class Row:
         """`count` more tokens are computed."""
         self.computed += count
         self._prefilled += max(0, min(self.computed, len(self.job.prefix)) - (self.computed - count))
+
+    def guess(self, most: int) -> int:
+        """Put guesses after a text that is being written; how many they are."""
+        if self.sampled and most > 0:
+            found = guess(self.tokens, min(most, self._room - self.length))
+            self._tokens[self.length : self.length + len(found)] = found
+            self.guessed = len(found)
+        return self.guessed
+
+    def take_guesses(self) -> list[int]:
+        """The guesses, which the row forgets."""
+        found: list[int] = self._tokens[self.length : self.length + self.guessed].tolist()
+        self.guessed = 0
+        return found
 
     def uniform(self) -> float:
         return self._random.random()

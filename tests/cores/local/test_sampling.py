@@ -15,7 +15,8 @@ LOGITS = np.random.default_rng(0).normal(0, 2, (1, 3000)).astype(np.float32)
 
 
 def draw(logits: np.ndarray, samplings: list[Sampling], uniforms: list[float]) -> list[Draw | None]:
-    return Sampler(logits.shape[1]).draw(torch.from_numpy(logits), samplings, uniforms)
+    sampler = Sampler(logits.shape[1])
+    return [sampler.draw(*one) for one in zip(torch.from_numpy(logits), samplings, uniforms, strict=True)]
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
