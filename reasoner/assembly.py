@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from reasoner import models
-from reasoner.config import BudgetConfig, Config, CoreConfig, LimitsConfig
-from reasoner.errors import ReasonerError
+from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig
+from reasoner.errors import ConfigError, ReasonerError, ToolError
 from reasoner.ledger import Budget
 from reasoner.models.progress import Progress, Silent
+from reasoner.models.store import home
 from reasoner.protocols import Core, Sandbox
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.search import make
+from reasoner.toolbox import Service, Toolbox, load_tools
 from reasoner.types import Limits
 
 
@@ -35,7 +37,7 @@ async def assemble(
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
     config = config or Config()
-    strategy = make(config.search)
+    strategy, toolbox = make(config.search), _toolbox(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -47,6 +49,7 @@ async def assemble(
             core,
             sandbox,
             strategy,
+            toolbox,
             budget=_budget(config.budget),
             limits=_limits(config.limits),
             width=config.search.width,
@@ -95,6 +98,26 @@ def _local(config: CoreConfig, progress: Progress) -> Core:
     from reasoner.cores.local import LocalCore
 
     return LocalCore(directory, dtype=config.dtype, device=config.device, threads=config.threads or None)
+
+
+def _toolbox(config: Config) -> Toolbox:
+    """The tools that are shipped, and the user's own. Raises ConfigError when one of those cannot be used."""
+    try:
+        own = [tool for folder in config.tools for tool in load_tools(Path(folder).expanduser())]
+        return Toolbox.standard(own, _services(config.fetch, config.limits))
+    except ToolError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _services(config: FetchConfig, limits: LimitsConfig) -> dict[str, Service]:
+    if not config.allow:
+        return {}
+    from reasoner.broker import Bounds, Fetch
+
+    cache = Path(config.cache).expanduser() if config.cache else home() / "pages"
+    # A page takes room in its world twice: in base64 as the tool's input, and as a file when it is saved.
+    bounds = Bounds(config.wall_s, min(config.size_mb * 2**20, limits.disk_mb * 2**20 // 3))
+    return {"fetch": Fetch(config.allow, cache, refresh=config.refresh, bounds=bounds)}
 
 
 def _budget(config: BudgetConfig) -> Budget:

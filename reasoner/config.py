@@ -16,8 +16,9 @@ from reasoner.errors import ConfigError
 from reasoner.types import Json
 
 PREFIX = "REASONER_"
+Names = tuple[str, ...]
 T = TypeVar("T")
-_KINDS = {int: "a whole number", float: "a number", str: "text"}
+_KINDS = {int: "a whole number", float: "a number", str: "text", Names: "a list of texts"}
 
 
 def _at_least(least: float, default: Any) -> Any:
@@ -84,12 +85,31 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True)
+class FetchConfig:
+    """Which pages the tool `fetch` may read. Without allowed hosts there is no such tool."""
+
+    allow: Names = ()
+    """Hosts: docs.python.org, or *.python.org for all below it. In a variable with commas between them."""
+    cache: str = ""
+    """Folder for pages; empty takes `pages/` in the store."""
+    refresh: bool = False
+    """Read pages again that were read in an earlier run."""
+    size_mb: int = _at_least(1, 4)
+    """MiB of a page; never more than a third of what a world may write."""
+    wall_s: float = _at_least(1, 20.0)
+    """Seconds that one page may take, with its redirects."""
+
+
+@dataclass(frozen=True)
 class Config:
     core: CoreConfig = field(default_factory=CoreConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    fetch: FetchConfig = field(default_factory=FetchConfig)
+    tools: Names = ()
+    """Folders with tools of the user's own."""
     traces: str = ""
     """Folder for traces; empty takes `runs/` in the store."""
 
@@ -124,7 +144,7 @@ def _from_environment(environment: Mapping[str, str]) -> Json:
     found: dict[str, Any] = {}
     for section in fields(Config):
         start = f"{PREFIX}{section.name.upper()}"
-        if section.name in ("core", "sandbox", "search", "budget", "limits"):
+        if section.name in ("core", "sandbox", "search", "budget", "limits", "fetch"):
             found[section.name] = {
                 name[len(start) + 1 :].lower(): value
                 for name, value in environment.items()
@@ -162,6 +182,8 @@ def _value(value: Any, kind: Any, what: str) -> Any:
         if value not in get_args(kind):
             raise ConfigError(f"{what}: choose one of {', '.join(get_args(kind))}")
         return value
+    if kind == Names:
+        return _names(value, what)
     if kind is bool:
         words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
         found = value if isinstance(value, bool) else words.get(str(value).lower())
@@ -173,6 +195,14 @@ def _value(value: Any, kind: Any, what: str) -> Any:
         return kind(value) if fits else _misfit(kind, what)
     except ValueError:
         return _misfit(kind, what)
+
+
+def _names(value: Any, what: str) -> Names:
+    """A list, or in a variable a text with commas."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(name, str) for name in found):
+        return _misfit(Names, what)
+    return tuple(name.strip() for name in found if name.strip())
 
 
 def _misfit(kind: Any, what: str) -> NoReturn:

@@ -1,11 +1,12 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reasoner import models
 from reasoner.assembly import assemble
-from reasoner.config import BudgetConfig, Config, CoreConfig, LimitsConfig, SandboxConfig, SearchConfig
+from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig, SandboxConfig, SearchConfig
 from reasoner.errors import ConfigError, ModelError
 from reasoner.ledger import Budget
 from reasoner.search import BestOfN
@@ -38,8 +39,31 @@ async def test_a_strategy_that_is_none_opens_nothing() -> None:
         await opened(Config(core=CoreConfig("/nowhere"), search=SearchConfig("guess")))
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (Config(tools=("/nowhere",)), "there is no tool in /nowhere"),
+        (Config(fetch=FetchConfig(("localhost",))), "'localhost' cannot be allowed"),
+    ],
+)
+async def test_tools_and_hosts_that_cannot_be_open_nothing(config: Config, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        await opened(replace(config, core=CoreConfig("/nowhere"), sandbox=SANDBOX))
+
+
+async def test_a_broken_manifest_is_an_error_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "tool.toml").write_text('name = "mine"\n')
+    (tmp_path / "run.py").write_text("")
+    with pytest.raises(ConfigError, match=r"tool\.toml: description is missing"):
+        await opened(Config(core=CoreConfig("/nowhere"), tools=(str(tmp_path),)))
+
+
 @pytest.mark.model
-async def test_every_setting_arrives_where_it_counts() -> None:
+async def test_every_setting_arrives_where_it_counts(tmp_path: Path) -> None:
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "tool.toml").write_text('name = "mine"\ndescription = "Mine."\nstate = "files"\n')
+    (own / "run.py").write_text("print(1)\n")
     try:
         models.path("smollm2-135m-instruct")
     except ModelError as error:
@@ -50,6 +74,8 @@ async def test_every_setting_arrives_where_it_counts() -> None:
         SearchConfig("best_of_n", attempts=5, width=3, temperature=0.25, max_tokens=99, think=True, seed=7),
         BudgetConfig(tokens=1000),
         LimitsConfig(wall_s=4, cpu_s=3, memory_mb=128, disk_mb=2, processes=16),
+        FetchConfig(("docs.python.org",)),
+        (str(own),),
     )
     async with assemble(config) as solver:
         assert solver.core.info.name == "smollm2-135m-instruct"
@@ -61,4 +87,5 @@ async def test_every_setting_arrives_where_it_counts() -> None:
         assert solver.budget == Budget(tokens=1000)
         assert (solver.limits.wall_s, solver.limits.cpu_s, solver.limits.processes) == (4, 3, 16)
         assert (solver.limits.memory, solver.limits.disk) == (128 * 2**20, 2 * 2**20)
+        assert [tool.name for tool in solver.toolbox] == ["fetch", "python", "run_tests", "mine"]
         assert solver.config["search"]["seed"] == 7

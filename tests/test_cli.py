@@ -185,3 +185,17 @@ def test_tokens_are_counted_as_people_write_them(text: str, number: int) -> None
 @pytest.mark.parametrize(("text", "number"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400)])
 def test_times_are_read_as_people_write_them(text: str, number: float) -> None:
     assert seconds(text) == number
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--allow-host", "docs.python.org", "--allow-host", "127.0.0.1"), "'127.0.0.1' cannot be allowed"),
+        (("--tools", "/nowhere"), "there is no tool in /nowhere"),
+    ],
+)
+def test_hosts_and_tools_that_cannot_be_are_misuse(task: Path, flags: tuple[str, ...], said: str) -> None:
+    ended = reasoner("solve", str(task), "--model", "/nowhere", *flags)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"error: {said}")
+    assert ended.stderr.count("\n") == 1

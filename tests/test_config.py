@@ -81,6 +81,8 @@ def test_an_unknown_key_names_the_nearest() -> None:
         ("sandbox", "kind", "chroot", "auto, docker, bubblewrap"),
         ("core", "model", 5, "text"),
         ("core", "device", "tpu", "auto, cpu, cuda"),
+        ("fetch", "allow", 5, "a list of texts"),
+        ("fetch", "allow", ["a.org", 5], "a list of texts"),
     ],
 )
 def test_a_value_that_cannot_be_is_an_error_that_names_the_key(section: str, key: str, value: object, say: str) -> None:
@@ -91,6 +93,17 @@ def test_a_value_that_cannot_be_is_an_error_that_names_the_key(section: str, key
 def test_a_whole_number_is_a_number_and_text_from_the_environment_is_either() -> None:
     assert of({"search": {"temperature": 1}}).search.temperature == 1.0
     assert of({}, {"REASONER_SEARCH_TEMPERATURE": "0"}).search.temperature == 0.0
+
+
+def test_a_list_is_a_list_everywhere_and_in_a_variable_a_text_with_commas(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'tools = ["mine"]\n[fetch]\nallow = ["a.org", "*.b.org"]\n')
+    assert of({}, {}, file).fetch.allow == ("a.org", "*.b.org")
+    assert of({}, {}, file).tools == ("mine",)
+    environment = {"REASONER_FETCH_ALLOW": "c.org, d.org,", "REASONER_TOOLS": "x"}
+    assert of({}, environment, file).fetch.allow == ("c.org", "d.org")
+    assert of({"fetch": {"allow": ["e.org"]}}, environment, file).fetch.allow == ("e.org",)
+    assert of({}, environment, file).tools == ("x",)
+    assert of({}, {"REASONER_FETCH_ALLOW": ""}, file).fetch.allow == ()
 
 
 def test_a_section_that_is_no_section_is_an_error() -> None:

@@ -109,6 +109,10 @@ def _solve(parser: argparse.ArgumentParser) -> None:
     place = parser.add_argument_group("where and how")
     place.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
     place.add_argument("--python", metavar="VENV", help="a virtual environment whose packages the code may import")
+    place.add_argument(
+        "--allow-host", metavar="HOST", action="append", help="let the tool fetch read from it, or from *.HOST"
+    )
+    place.add_argument("--tools", metavar="DIR", action="append", help="a tool of your own, or a folder of them")
     place.add_argument("--write", action="store_true", help="put the solution into PATH instead of showing a diff")
     place.add_argument("--config", metavar="FILE", type=Path, help="a TOML file with settings (flags win over it)")
     place.add_argument("--traces", metavar="DIR", help="where the record of the search goes")

@@ -20,6 +20,7 @@ _FLAGS = {
     },
     "budget": {"tokens": "tokens", "wall_s": "time"},
     "sandbox": {"kind": "sandbox", "python": "python"},
+    "fetch": {"allow": "allow_host"},
 }
 """Section of the Config -> its key -> the flag that sets it."""
 
@@ -43,8 +44,9 @@ def _flags(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dic
         values = {key: getattr(arguments, flag) for key, flag in keys.items() if getattr(arguments, flag) is not None}
         if values:
             given[section] = values
-    if arguments.traces is not None:
-        given["traces"] = arguments.traces
+    for key in ("traces", "tools"):
+        if getattr(arguments, key) is not None:
+            given[key] = getattr(arguments, key)
     if arguments.remote and not arguments.url:
         given.setdefault("core", {})["url"] = _server(environment)
     return given
