@@ -35,14 +35,15 @@ _CLOSED = (
 
 
 class Bubblewrap:
-    """Launches worlds below one root. `packages` is a folder of a project's own packages, mounted read-only.
+    """Launches worlds below one root. `packages` is a folder of a project's own packages, mounted read-only; `command`
+    is what runs as process 1, the guest.
 
     Raises:
         SandboxError: no bubblewrap that is new enough can be run here, or its user cannot walk to `packages`.
     """
 
-    def __init__(self, root: Path, packages: Path | None = None) -> None:
-        self._root, self._packages = root, packages
+    def __init__(self, root: Path, packages: Path | None = None, command: Sequence[str] = COMMAND) -> None:
+        self._root, self._packages, self._command = root, packages, command
         if packages and not reachable(packages):
             raise SandboxError(
                 f"worlds run as another user than root, who cannot walk to {packages}: move the environment out of "
@@ -95,7 +96,7 @@ class Bubblewrap:
             held.callback(os.close, tell)
             kept.callback(os.close, told)
             words = kept.enter_context(tempfile.TemporaryFile())
-            arguments = _arguments(sizes, self._root, self._packages, rules, tell)
+            arguments = [*_arguments(sizes, self._root, self._packages, rules, tell), *self._command]
             outside = {"user": UID, "group": UID, "extra_groups": []} if os.geteuid() == 0 else {}
             process = await asyncio.create_subprocess_exec(
                 *(str(self._program), *arguments),
@@ -197,7 +198,7 @@ def _arguments(sizes: Walls, root: Path, packages: Path | None, rules: int, tell
         mounts += ["--ro-bind", str(packages), f"/{PROJECT}"]
     mounts += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     environment = [part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)]
-    return [*_CLOSED, *environment, *mounts, "--seccomp", str(rules), "--info-fd", str(tell), "--", *COMMAND]
+    return [*_CLOSED, *environment, *mounts, "--seccomp", str(rules), "--info-fd", str(tell), "--"]
 
 
 def _readable(held: contextlib.ExitStack, content: bytes) -> int:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,11 @@ def _knock(host: str) -> None:
 
 
 class Docker:
-    """Launches containers of `image`. `packages` is a folder of a project's own packages, mounted read-only."""
+    """Launches containers of `image`. `packages` is a folder of a project's own packages, mounted read-only; `command`
+    is what runs as process 1, where it is not what the image says."""
 
-    def __init__(self, api: Any, image: str, packages: Path | None = None) -> None:
-        self._api, self._image, self._packages = api, image, packages
+    def __init__(self, api: Any, image: str, packages: Path | None = None, command: Sequence[str] = ()) -> None:
+        self._api, self._image, self._packages, self._command = api, image, packages, command
         self._runtime = "runsc" if "runsc" in api.info().get("Runtimes", {}) else None
         self.level = "docker+runsc" if self._runtime else "docker"
 
@@ -92,6 +93,7 @@ class Docker:
             hostname="world",
             environment=ENVIRONMENT,
             labels={LABEL: owner.mark()},
+            entrypoint=list(self._command) or None,
             stdin_open=True,
             network_disabled=True,
             host_config=self._closed(sizes),
