@@ -45,9 +45,7 @@ def load_tool(folder: Path) -> Tool:
         raise ToolError(f"{path}: state is {manifest.get('state')!r}, it must be 'heap' or 'files'")
     host = _text(path, manifest, "host") if "host" in manifest else ""
     if host and state == "heap":
-        raise ToolError(
-            f"{path}: host is {host!r}, but no program of a 'heap' tool takes what it brings"
-        )
+        raise ToolError(f"{path}: host is {host!r}, but no program of a 'heap' tool takes what it brings")
     return Tool(name, description, state, _parameters(path, manifest), program, _limits(path, manifest), host)
 
 
