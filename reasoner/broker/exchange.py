@@ -24,7 +24,7 @@ _HEADERS = [
 ]
 _TYPE = re.compile(r"\s*([\w.+-]{1,60}/[\w.+-]{1,60})\s*(?:;|\Z)", re.ASCII)
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", re.ASCII | re.IGNORECASE)
-_FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
+_UNREACHED = (httpcore.NetworkError, httpcore.TimeoutException, OSError)
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,11 @@ class Exchange:
                 pool.stream("GET", target, headers=_HEADERS) as response,
             ):
                 return await _read(response, wanted)
-        except _FAILURES as error:
-            raise Refused(f"it could not be read ({_cause(error)})", "raised") from error
+        except httpcore.ProtocolError as error:  # its text quotes the server, so it is not passed on
+            raise Refused("what it answers is not HTTP, or ends too soon", "raised") from error
+        except _UNREACHED as error:
+            cause = shown(str(error)) or type(error).__name__
+            raise Refused(f"it could not be read ({cause})", "raised") from error
 
 
 async def _read(response: httpcore.Response, wanted: Wanted) -> Reply:
@@ -82,7 +85,7 @@ async def _read(response: httpcore.Response, wanted: Wanted) -> Reply:
         return reply
     wanted.check(reply)
     announced = _header(response, b"content-length")
-    if announced.isdigit() and int(announced) > wanted.most and not wanted.cut:
+    if announced.isdecimal() and int(announced) > wanted.most and not wanted.cut:
         raise Refused(f"it is larger than {wanted.most} bytes", "output")
     body = await _body(response, wanted)
     return Reply(reply.status, reply.type, reply.charset, body=body)
@@ -115,8 +118,4 @@ def _head(response: httpcore.Response) -> Reply:
 
 def _header(response: httpcore.Response, name: bytes) -> str:
     """A header's text; of several, joined as HTTP says."""
-    return ", ".join(value.decode("latin-1") for key, value in response.headers if key.lower() == name)
-
-
-def _cause(error: Exception) -> str:
-    return shown(str(error)) or type(error).__name__
+    return ", ".join(value.decode("utf-8", "replace") for key, value in response.headers if key.lower() == name)

@@ -53,7 +53,6 @@ class Checkpoint:
         """Let the kernel take back what was read; tensors stay valid and are paged in again where touched."""
         for data in self._maps:
             data.madvise(mmap.MADV_DONTNEED)
-            data.madvise(mmap.MADV_RANDOM)
 
     def _map(self, path: Path) -> None:
         with path.open("rb") as file:

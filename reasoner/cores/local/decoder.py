@@ -139,13 +139,16 @@ class Decoder:
         self.nearly_free = 8 if device.type == "cpu" else 64
         self._dtype = dtype
         tensors = _Tensors(checkpoint, dtype, device, whole)
-        self._layers = [_Layer(i, shape, tensors) for i in range(shape.layers)]
+        tied = shape.tied or "lm_head.weight" not in checkpoint
+        self._head = tensors.linear("model.embed_tokens" if tied else "lm_head")
+        self._layers: list[_Layer] = []
+        for index in range(shape.layers):
+            checkpoint.release_pages()
+            self._layers.append(_Layer(index, shape, tensors))
         self._norm = tensors("model.norm.weight")
         self._embedding = checkpoint["model.embed_tokens.weight"]
         if device.type != "cpu":
             self._embedding = self._embedding.to(device, dtype)
-        tied = shape.tied or "lm_head.weight" not in checkpoint
-        self._head = tensors.linear("model.embed_tokens" if tied else "lm_head")
         self._frequencies = _frequencies(shape).to(device)
         self._pool = torch.empty(0)
         self.bytes_per_token = shape.layers * 2 * shape.kv_heads * shape.head_size * dtype.itemsize
