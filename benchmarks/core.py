@@ -4,7 +4,7 @@
     python benchmarks/core.py [--quick]     --quick: SmolLM2-135M, fewer tokens, under 60 s on two idle CPUs
 
 Each row runs in a process of its own, both sides of a row in the same one and by turns (A B A B, medians), so that what
-else the machine does hits both. `--only ROW` runs one row, `--dtype int8` the quantised weights.
+else the machine does hits both. `--only ROW` runs one row, `--dtype int4` the quantised weights.
 """
 
 import argparse
@@ -229,7 +229,7 @@ async def memory(setting: Setting) -> dict[str, Any]:
     core = ours(setting)
     await branches(core, 32, 8)
     weights = sum(p.stat().st_size for p in setting.directory.glob("*.safetensors"))
-    weights //= 2 if setting.dtype == "int8" else 1
+    weights += weights // 3 if setting.dtype == "int4" else 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     beyond = (peak - weights - _touched(core)) / 2**20
     ids, dice, sizes = prompt(core), random.Random(2), []
@@ -294,7 +294,7 @@ def main() -> None:
     parser.add_argument("--prepare", action="store_true", help="fetch the model and build the peers")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--model", default="", help="a name of `reasoner models list`")
-    parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32", "int8"])
+    parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32", "int4"])
     parser.add_argument("--only", choices=ROWS, action="append")
     parser.add_argument("--child", choices=ROWS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -36,7 +36,7 @@ class CoreConfig:
     """An OpenAI-compatible server; empty for the local core."""
     tokenizer: str = ""
     """A Hugging Face directory with the server's tokenizer, to speak token ids to it."""
-    dtype: Literal["bfloat16", "float32", "int8"] = "bfloat16"
+    dtype: Literal["bfloat16", "float32", "int4"] = "bfloat16"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = _at_least(0, 0)
     """0 takes what torch finds."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reasoner.cores.local.network import Network
     from reasoner.cores.local.rows import Event, Kind
 
-Dtype = Literal["bfloat16", "float32", "int8"]
+Dtype = Literal["bfloat16", "float32", "int4"]
 Device = Literal["cpu", "cuda", "auto"]
 _NONE = Sampling()
 
@@ -27,8 +27,8 @@ class LocalCore:
     `kv_bytes` are used up: going on from an earlier prefix computes only tokens that were never seen.
 
     Args:
-        dtype: of the weights; "int8" halves bfloat16's memory and nearly doubles its speed where a CPU has VNNI or AMX,
-            at a small cost in fidelity (benchmarks/core.md).
+        dtype: of the weights; "int4" makes a single stream on a CPU quicker and takes a third more memory than bfloat16,
+            at a cost in fidelity (benchmarks/core.md).
         kv_bytes: budget of the keys and values of all prefixes together.
         max_rows: completions computed side by side; more wait their turn.
         threads: CPU threads of the engine; None leaves it to torch.

@@ -95,11 +95,11 @@ class _Layer:
 class _Tensors:
     """Weights by name, in the form and on the device that they are computed in."""
 
-    def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, whole: bool) -> None:
+    def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, quartered: bool) -> None:
         self._checkpoint = checkpoint
         self._dtype = dtype
         self._device = device
-        self._whole = whole
+        self._quartered = quartered
 
     def __call__(self, name: str) -> torch.Tensor:
         """A vector, in float32."""
@@ -110,7 +110,7 @@ class _Tensors:
         weight = self._stacked([f"{n}.weight" for n in names], order)
         biased = f"{names[0]}.bias" in self._checkpoint
         bias = self._stacked([f"{n}.bias" for n in names], order) if biased else None
-        return make_linear(weight, bias, whole=self._whole)
+        return make_linear(weight, bias, quartered=self._quartered)
 
     def _stacked(self, names: list[str], order: torch.Tensor | None) -> torch.Tensor:
         found = [self._checkpoint[name] for name in names]
@@ -122,14 +122,14 @@ class _Tensors:
 class Decoder:
     """A network of `Shape`, its pool, and nothing that remembers who asked.
 
-    `dtype` is that of the pool and of the matrices, unless they are `whole` numbers (int8); between layers everything
-    is float32.
+    `dtype` is that of the pool and of the matrices, unless they are `quartered` (4 bits a weight); between layers
+    everything is float32.
     """
 
     keeps_hidden = True
 
     def __init__(
-        self, shape: Shape, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, *, whole: bool
+        self, shape: Shape, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, *, quartered: bool
     ) -> None:
         self.shape = shape
         self.context = shape.context
@@ -138,7 +138,7 @@ class Decoder:
         self.shares = device.type == "cpu"
         self.nearly_free = 8 if device.type == "cpu" else 64
         self._dtype = dtype
-        tensors = _Tensors(checkpoint, dtype, device, whole)
+        tensors = _Tensors(checkpoint, dtype, device, quartered)
         tied = shape.tied or "lm_head.weight" not in checkpoint
         self._head = tensors.linear("model.embed_tokens" if tied else "lm_head")
         self._layers: list[_Layer] = []

@@ -20,13 +20,15 @@ def load_network(directory: Path, dtype: str, device: str) -> Network:
     """
     shape = shape_of(read_config(check(directory)))
     where = _device(device)
-    if dtype not in ("bfloat16", "float32", "int8"):
-        raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16, float32 or int8")
+    if dtype not in ("bfloat16", "float32", "int4"):
+        raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16, float32 or int4")
+    if dtype == "int4" and where.type != "cpu":
+        raise CoreError(f"int4 is computed on a CPU alone, not on {where.type}: choose bfloat16")
     kind = torch.float32 if dtype == "float32" else torch.bfloat16
     if shape is not None:
-        return Decoder(shape, Checkpoint(directory), kind, where, whole=dtype == "int8")
-    if dtype == "int8":
-        raise CoreError(f"{directory.name} is computed by transformers, which has no int8 here: choose bfloat16")
+        return Decoder(shape, Checkpoint(directory), kind, where, quartered=dtype == "int4")
+    if dtype == "int4":
+        raise CoreError(f"{directory.name} is computed by transformers, which has no int4 here: choose bfloat16")
     from reasoner.cores.local.foreign import Foreign
 
     return Foreign(directory, kind, where)

@@ -1,0 +1,215 @@
+"""The ruler: what a core does alone, recorded once, sample by sample, so that every later claim has its opponent.
+
+    python benchmarks/baseline.py SET [--samples 16] [--model NAME] [--dtype bfloat16|int4]
+
+SET names problems and the prompt:
+
+    mbpp-validation   ids 511-600; text and first assert in a plain prompt, the answer in a code fence
+    mbpp-test         ids 11-510, the same
+    mbpp-short        150 of these, drawn with seed 0
+    gsm8k-cot         300 problems of the training file, drawn with seed 0 (never trained on); the answer after ####
+    gsm8k-program     the same problems, answered by a program that is run
+
+For each problem one greedy sample (sample -1) and `--samples` at temperature 0.8, each with its tokens, their
+log-probabilities, its outcome and, for code, every test's. One line a sample in `runs/baseline/`; an interrupted run
+goes on. Code runs in the sandbox alone. Printed: greedy and coverage (pass@k, unbiased; Chen et al., 2107.03374).
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reasoner.assembly import assemble
+from reasoner.config import Config, CoreConfig, SandboxConfig
+from reasoner.dialect.driven import Driven
+from reasoner.runtime import Reasoner
+from reasoner.tasks import read_jsonl
+from reasoner.tree import derive_seed
+from reasoner.types import Completion, Limits, Sampling, Suite, Task
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPERATURE, MOST = 0.8, 400
+HELD_OUT, SHORT = 300, 150
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A prompt and what tells whether its answer is right. `grade` returns `correct` and whatever else it knows."""
+
+    id: str
+    prefix: list[int]
+    stop: tuple[str, ...]
+    grade: Callable[[str], Awaitable[Row]]
+
+
+# --- problems --------------------------------------------------------------------------------------------------------
+
+
+def problems(name: str, reasoner: Reasoner, data: Path) -> Iterator[Problem]:
+    dialect = Driven(reasoner.core.tokenizer)
+    if name.startswith("mbpp"):
+        ids = mbpp_ids(name)
+        for task in read_jsonl(data / "mbpp.jsonl", visible="first"):
+            if int(task.id) in ids:
+                yield coding(task, dialect, reasoner)
+    else:
+        yield from (arithmetic(name, *problem, dialect, reasoner) for problem in held_out(data / "gsm8k_train.jsonl"))
+
+
+def mbpp_ids(name: str) -> set[int]:
+    if name == "mbpp-validation":
+        return set(range(511, 601))
+    test = range(11, 511)
+    return set(test) if name == "mbpp-test" else set(random.Random(0).sample(test, SHORT))
+
+
+def held_out(path: Path) -> list[tuple[int, str, str]]:
+    """Index, question and answer of the validation split. The file's last line may be cut."""
+    whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    chosen = sorted(random.Random(0).sample(range(len(whole)), HELD_OUT))
+    records = [(i, json.loads(whole[i])) for i in chosen]
+    return [(i, r["question"], r["answer"].rpartition("####")[2].strip()) for i, r in records]
+
+
+def coding(task: Task, dialect: Driven, reasoner: Reasoner) -> Problem:
+    async def grade(text: str) -> Row:
+        files = dialect.solution(task, text).files
+        if not files or task.hidden is None:
+            return {"correct": False, "tests": []}
+        report = await reasoner.sandbox.grade(files, task.hidden, Limits())
+        return {"correct": report.solved, "tests": [t.outcome for t in report.tests], "error": report.error}
+
+    prefix = [*dialect.root(task).ids, *dialect.attempt(task, "", None).ids]
+    return Problem(task.id, prefix, dialect.code_stops(task), grade)
+
+
+def arithmetic(name: str, index: int, question: str, answer: str, dialect: Driven, reasoner: Reasoner) -> Problem:
+    if name == "gsm8k-program":
+        test = f"assert abs(float(solution()) - {float(answer.replace(',', ''))!r}) < 1e-6"
+        suite = Suite("asserts", asserts=(test,))
+        task = Task(f"gsm8k/{index}", f"{question}\n\n{PROGRAM}", {}, ("solution.py",), None, suite)
+        return coding(task, dialect, reasoner)
+
+    async def grade(text: str) -> Row:
+        found = last_number(text)
+        return {"correct": found == last_number(answer), "answer": found}
+
+    chat, encode = dialect.chat, dialect.tokenizer.encode
+    prefix = [*chat.start, *encode(SYSTEM), *chat.user, *encode(f"{question}\n\n{COT}"), *chat.assistant]
+    return Problem(f"gsm8k/{index}", prefix, (), grade)
+
+
+SYSTEM = "You are a helpful assistant."
+COT = "Think step by step in short sentences. Write the final number alone on the last line, after ####."
+PROGRAM = "Write a function solution() without parameters that computes and returns the answer as a number."
+
+
+def last_number(text: str) -> float | None:
+    found = re.findall(r"-?\d[\d,]*\.?\d*", text.rpartition("####")[2] or text)
+    return float(found[-1].replace(",", "")) if found else None
+
+
+# --- samples ---------------------------------------------------------------------------------------------------------
+
+
+async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    done = {(row["task"], row["sample"]) for row in rows}
+    config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
+    async with assemble(config) as reasoner:
+        turns, graders = asyncio.Semaphore(flags.rows), asyncio.Semaphore(2)
+
+        async def one(problem: Problem, sample: int) -> None:
+            async with turns:
+                completion = await reasoner.core.complete(problem.prefix, sampling(problem, sample, reasoner))
+            async with graders:
+                outcome = await problem.grade(completion.text)
+            rows.append(line := row(problem, sample, completion, outcome))
+            with out.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            if len(rows) % 50 == 0:
+                print(f"{len(rows)} samples, {sum(r['correct'] for r in rows)} correct", file=sys.stderr, flush=True)
+
+        asked = [(p, k) for p in problems(flags.set, reasoner, flags.data) for k in range(-1, flags.samples)]
+        await asyncio.gather(*(one(p, k) for p, k in asked if (p.id, k) not in done))
+    return rows
+
+
+def sampling(problem: Problem, sample: int, reasoner: Reasoner) -> Sampling:
+    return Sampling(
+        temperature=0.0 if sample < 0 else TEMPERATURE,
+        seed=derive_seed(0, problem.id, 0, sample + 1),
+        max_tokens=MOST,
+        stop=problem.stop,
+        stop_ids=tuple(reasoner.core.tokenizer.ends),
+    )
+
+
+def row(problem: Problem, sample: int, completion: Completion, outcome: Row) -> Row:
+    return {
+        "task": problem.id,
+        "sample": sample,
+        "prompt": len(problem.prefix),
+        "ids": completion.ids,
+        "text": completion.text,
+        "logprobs": [round(p, 4) for p in completion.logprobs],
+        "finish": completion.finish,
+        **outcome,
+    }
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def figures(rows: list[Row], samples: int) -> dict[str, Any]:
+    greedy = [r["correct"] for r in rows if r["sample"] < 0]
+    pools: dict[str, list[bool]] = {}
+    for r in rows:
+        if 0 <= r["sample"] < samples:
+            pools.setdefault(r["task"], []).append(r["correct"])
+    found = {"greedy": share(greedy)}
+    for k in (k for k in (1, 2, 4, 8, 16, 40) if k <= samples):
+        found[f"pass@{k}"] = share([unbiased(len(p), sum(p), k) for p in pools.values() if len(p) >= k])
+    return {name: {"value": value, "goal": None, "unit": "%", "better": "higher"} for name, value in found.items()}
+
+
+def share(values: list[Any]) -> float:
+    return round(100 * sum(values) / len(values), 2) if values else 0.0
+
+
+def unbiased(n: int, right: int, k: int) -> float:
+    missed = 1.0
+    for i in range(n - right + 1, n + 1):
+        missed *= 1 - k / i
+    return 1 - missed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = ("mbpp-validation", "mbpp-test", "mbpp-short", "gsm8k-cot", "gsm8k-program")
+    parser.add_argument("set", choices=names, metavar="SET", help=", ".join(names))
+    parser.add_argument("--samples", type=int, default=16, help="beside the greedy one (default 16)")
+    parser.add_argument("--rows", type=int, default=48, help="completions side by side (default 48)")
+    parser.add_argument("--model", default=CoreConfig.model)
+    parser.add_argument("--dtype", default=CoreConfig.dtype, choices=("bfloat16", "float32", "int4"))
+    parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    flags = parser.parse_args()
+    name = "-".join([flags.set, flags.model or "default", flags.dtype])
+    rows = asyncio.run(record(flags, ROOT / "runs" / "baseline" / f"{name}.jsonl"))
+    found = figures(rows, flags.samples)
+    print("\n".join(f"{key:10} {value['value']:6.2f} %" for key, value in found.items()))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
