@@ -2,10 +2,12 @@
 
 import asyncio
 import gzip
+import random
 import time
 import tracemalloc
 import zlib
 
+import httpcore
 import pytest
 
 from .conftest import page, redirect, refusal
@@ -168,6 +170,56 @@ async def test_a_cancelled_fetch_leaves_no_connection_behind(web, fetch):
         await asking
     web.pages["a.org", "/"] = page(b"again")
     assert await asyncio.wait_for(body(service, "http://a.org/"), 5) == b"again"
+
+
+PIECES = [
+    *(
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.0 200 OK\r\n",
+        b"HTTP/1.1 302 x\r\n",
+        b"HTTP/1.1 101 x\r\n",
+        b"HTTP/1.1 999 x\r\n",
+    ),
+    *(
+        b"HTTP/1.1 100 C\r\n\r\n",
+        b"Content-Type: text/html\r\n",
+        b"Content-Type: text/html; charset='\xff\r\n",
+        b": x\r\n",
+    ),
+    *(b"Content-Length: 5\r\n", b"Content-Length: \xb2\r\n", b"Content-Length: 9999999999999999\r\n", b" folded\r\n"),
+    *(
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Encoding: gzip\r\n",
+        b"Content-Encoding: \xff\r\n",
+        b"Upgrade: x\r\n",
+    ),
+    *(b"Location: /x\r\n", b"Location: \xff\xfe\r\n", b"Location: http://a.org:x/\r\n", b"Location: http://[::1\r\n"),
+    *(b"Location: http://xn--a/\r\n", b"Location: http://\xc3\xa4\xcc\x88..org/\r\n", b"Location: //a.org%00/\r\n"),
+    *(b"\r\n", b"\r\n\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"5;ext=1\r\n", b"hello", b"\x00", b"\xff"),
+]
+
+
+class Noise(httpcore.AsyncNetworkBackend):
+    """A network whose every answer is made of likely pieces, some of their bytes changed, in packets of any size."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    async def connect_tcp(self, *args, **named):
+        answer = bytearray(PIECES[0] + PIECES[6] if self.random.random() < 0.7 else b"")
+        answer += b"".join(self.random.choices(PIECES, k=self.random.randint(0, 9))) + b"\r\n\r\nhello"
+        for _ in range(self.random.choice((0, 0, 1, 3))):
+            answer[self.random.randrange(len(answer))] = self.random.randrange(256)
+        step = self.random.randint(1, 60)
+        return httpcore.AsyncMockStream([bytes(answer[i : i + step]) for i in range(0, len(answer), step)] + [b""])
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_answer_is_too_strange(fetch, seed):
+    service = fetch("a.org", connect=Noise(seed), wall_s=2, size=1000)
+    for number in range(150):
+        answer = await service({"url": f"http://a.org/robots.txt?{number}"})
+        assert isinstance(answer, dict) or (answer.error and answer.detail.isprintable()), answer
 
 
 def test_the_bomb_is_one():
