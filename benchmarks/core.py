@@ -3,8 +3,9 @@
     python benchmarks/core.py --prepare     once: fetch the model, build llama.cpp (as benchmarks/models.py does)
     python benchmarks/core.py [--quick]     --quick: SmolLM2-135M, fewer tokens, under 60 s on two idle CPUs
 
-Each row runs in a process of its own, both sides of a row in the same one and by turns (A B A B, medians), so that what
-else the machine does hits both. `--only ROW` runs one row, `--dtype int4` the quantised weights.
+Each row runs in a process of its own, both sides of a row by turns (A B A B, medians), so that what else the machine
+does hits both. `--only ROW` runs one row, `--dtype int4` the quantised weights, `--vllm PYTHON` names an interpreter
+that has vLLM (docs/servers.md says how one is made); without it that row is left out.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +38,7 @@ class Setting:
     directory: Path
     dtype: str
     quick: bool
+    vllm: Path | None = None
 
     @property
     def rounds(self) -> int:
@@ -103,17 +106,17 @@ def transformers_branches(model: Any, ids: list[int], rows: int, new: int) -> fl
 
 
 async def throughput(setting: Setting) -> dict[str, Any]:
-    """Tokens per second of 1, 8 and 32 branches of one 400-token prompt, against transformers in bfloat16."""
+    """Tokens per second of 8 and 32 branches of one 400-token prompt, against transformers in bfloat16."""
     import torch
 
     core = ours(setting)
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(setting.directory, dtype=torch.bfloat16).eval()
-    new = 8 if setting.quick else 32
+    new = 8 if setting.quick else 16
     await branches(core, 2, 4)
     found = {}
-    for rows in (1, 8, 32):
+    for rows in (8, 32):
         mine, theirs = [], []
         for _ in range(setting.rounds):
             mine.append(rows * new / await branches(core, rows, new))
@@ -124,6 +127,34 @@ async def throughput(setting: Setting) -> dict[str, Any]:
         found[f"decode_{rows}_rows"] = figure(ratio, goal, "x", "higher", "transformers generate, bfloat16")
     await core.close()
     return found
+
+
+async def against_vllm(setting: Setting) -> dict[str, Any]:
+    """The same 32 branches, against vLLM's own engine in a process beside this one, each idle while the other works."""
+    core, rows, new = ours(setting), 32, 16 if setting.quick else 48
+    child = await asyncio.create_subprocess_exec(
+        str(setting.vllm), str(ROOT / "benchmarks" / "core_vllm.py"), str(setting.directory), stdin=PIPE, stdout=PIPE
+    )
+    assert child.stdin and child.stdout
+
+    async def theirs(count: int) -> float:
+        child.stdin.write(json.dumps({"prompt": prompt(core), "rows": rows, "new": count}).encode() + b"\n")
+        while not (line := await child.stdout.readline()).startswith(b"seconds "):
+            assert line, "vLLM ended: see what it said above"
+        return float(line.split()[1])
+
+    await theirs(1)
+    await branches(core, 2, 4)
+    pairs = []
+    for _ in range(setting.rounds):
+        mine = rows * new / await branches(core, rows, new)
+        pairs.append((mine, rows * new / (await theirs(new + 1) - await theirs(1))))
+    child.stdin.close()
+    await child.wait()
+    await core.close()
+    print(f"{rows:3} rows: {statistics.median(a for a, _ in pairs):7.1f} tokens/s, vLLM {pairs[-1][1]:7.1f}")
+    ratio = statistics.median(a / b for a, b in pairs)
+    return {"decode_32_rows_vllm": figure(ratio, 1.0, "x", "higher", "vLLM on the CPU, bfloat16")}
 
 
 async def one_stream(setting: Setting) -> dict[str, Any]:
@@ -285,7 +316,7 @@ def _seconds(code: str) -> float:
 
 
 ROWS: dict[str, Callable[[Setting], Coroutine[Any, Any, dict[str, Any]]]] = {
-    row.__name__: row for row in (throughput, one_stream, backtracks, schedule, memory, cold_start)
+    row.__name__: row for row in (throughput, against_vllm, one_stream, backtracks, schedule, memory, cold_start)
 }
 
 
@@ -295,6 +326,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--model", default="", help="a name of `reasoner models list`")
     parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32", "int4"])
+    parser.add_argument("--vllm", type=Path, metavar="PYTHON", help="an interpreter that has vLLM")
     parser.add_argument("--only", choices=ROWS, action="append")
     parser.add_argument("--child", choices=ROWS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -305,11 +337,12 @@ def main() -> None:
         return
     directory = models.resolve(arguments.model or (SMALL if arguments.quick else DEFAULT))
     if arguments.child:
-        setting = Setting(directory, arguments.dtype, arguments.quick)
+        setting = Setting(directory, arguments.dtype, arguments.quick, arguments.vllm)
         print(json.dumps(asyncio.run(ROWS[arguments.child](setting))))
         return
     figures: dict[str, Any] = {}
-    for name in arguments.only or [n for n in ROWS if n != "one_stream" or PEERS.is_dir()]:
+    there = {"one_stream": PEERS.is_dir(), "against_vllm": arguments.vllm is not None}
+    for name in arguments.only or [n for n in ROWS if there.get(n, True)]:
         figures |= _in_a_process_of_its_own(name)
     print(json.dumps(figures))
 
