@@ -1,5 +1,5 @@
 """Start the guest: `python3 -S -s -P -B /opt/reasoner`. Frames on stdin and stdout, nothing else."""
 
-from guest.supervisor import main
+from guest.start import main
 
 main()

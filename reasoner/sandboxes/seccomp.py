@@ -14,11 +14,12 @@ from reasoner.errors import SandboxError
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _X32 = 0x40000000
 _NEW_NAMESPACES = 0x7E020000
 _EVERYBODY = 0xFFFFFFFF
+_SET_SUBREAPER = 36
 
 
 def compile_filter(*, forbid_kill_all: bool, machine: str | None = None) -> bytes:
@@ -48,6 +49,7 @@ def compile_filter(*, forbid_kill_all: bool, machine: str | None = None) -> byte
     program += _on(profile["clone"][machine], _argument([_step(_ANY_BIT, _NEW_NAMESPACES, 0, 1), _refuse(errno.EPERM)]))
     if forbid_kill_all:
         program += _on(profile["kill"][machine], _argument([_step(_EQUAL, _EVERYBODY, 0, 1), _refuse(errno.EPERM)]))
+    program += _on(profile["prctl"][machine], _abandon_orphans())
     program += _on(profile["socket"][machine], _families(list(profile["families"].values())))
     return b"".join([*program, _step(_RETURN, _ALLOW)])
 
@@ -63,6 +65,12 @@ def _on(number: int, steps: list[bytes]) -> list[bytes]:
 
 def _argument(steps: list[bytes]) -> list[bytes]:
     return [_step(_LOAD, _FIRST_ARGUMENT), *steps, _step(_RETURN, _ALLOW)]
+
+
+def _abandon_orphans() -> list[bytes]:
+    """No process may stop being the one that its orphans come to: who has started what is told by that."""
+    second = [_step(_LOAD, _SECOND_ARGUMENT), _step(_EQUAL, 0, 0, 1), _refuse(errno.EPERM)]
+    return _argument([_step(_EQUAL, _SET_SUBREAPER, 0, len(second)), *second])
 
 
 def _families(allowed: list[int]) -> list[bytes]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reasoner.errors import SandboxError
 from reasoner.types import Limits
 
-NODES = 64
+NODES = 256
 """Live interpreters that a world keeps; others are dropped and replayed when they are asked for again."""
 _OVERHEAD = 128 * 2**20
 _OURS = 16

@@ -3,7 +3,7 @@
 Everything that happens here happens in the interpreter of hostile code, under the limits of its call.
 """
 
-import ast
+import _ast
 import linecache
 import signal
 import sys
@@ -51,12 +51,12 @@ def _outcome(source, namespace, name, value_limit):
 
 
 def _evaluate(source, namespace, name):
-    tree = compile(source, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    tree = compile(source, name, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
     exec(compile(tree, name, "exec", dont_inherit=True), namespace)
     if last is None:
         return None
-    return eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), namespace)
+    return eval(compile(_ast.Expression(last.value), name, "eval", dont_inherit=True), namespace)
 
 
 def _tell(error):

@@ -10,12 +10,13 @@ import socket
 import struct
 import time
 
-from guest import node, processes
+from guest import processes
 from guest.frames import Line, encode
 
 _REPLY = 8 << 20
 _PATIENCE_S = 10.0
 _CREDENTIALS = struct.Struct("3i")
+_HELLO = encode({"hello": True})
 
 
 class Heap:
@@ -27,6 +28,10 @@ class Heap:
         self.pidfd = os.pidfd_open(pid)
         self.alive, self.uses, self.expecting, self.owing = True, 0, 0, 0
         self.woken = time.monotonic()
+        self.slot = self.manifest = None
+        """Where its cell ran, and the files that it left there."""
+        self.toil = 0.0
+        """Seconds that it took to make, those of dropped ones between it and the next living one included."""
 
     def ask(self, message, fds=()):
         """Wake the node with one request. Raises OSError when it is gone or does not listen."""
@@ -52,6 +57,15 @@ class Heap:
     def overdue(self, now):
         return self.owing > 0 and now - self.woken > _PATIENCE_S
 
+    def lineage(self):
+        """The living heaps that it descends from, itself and the nearest first."""
+        at, found = self, []
+        while at:
+            if at.alive:
+                found.append(at)
+            at = at.parent
+        return found
+
     def keeper(self, root):
         """Who has to wait for it and for its orphans once it is dead: its parent, or the nearest ancestor that adopts,
         which the root does not. None is the supervisor."""
@@ -66,14 +80,14 @@ class Heap:
         os.close(self.pidfd)
 
 
-def root():
-    """The root node, whose parent is the supervisor."""
-    pid, sock = node.spawn()
-    return Heap(pid, Line(sock, _REPLY))
+def root(pid, fd):
+    """The root node, which is there already: its process id, and our end of its socket."""
+    return Heap(pid, Line(socket.socket(fileno=fd), _REPLY))
 
 
 def fork(parent, output):
-    """Ask `parent` for a child that writes to `output`; our end of the child's socket, on which it will say hello."""
+    """Ask `parent` for a child that writes to `output`; our line to it, on which it will say hello. What is sent on it
+    now reaches the child, and nobody else."""
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     try:
@@ -84,21 +98,21 @@ def fork(parent, output):
         raise
     finally:
         theirs.close()
-    return ours
+    return Line(ours, _REPLY)
 
 
 class NoChild(Exception):
     """There was no room for another process."""
 
 
-def greeting(sock, parent, known):
-    """The child that says hello on `sock`, None when what speaks there cannot be it. Raises NoChild."""
-    data, ancillary, _, _ = sock.recvmsg(1 << 10, socket.CMSG_SPACE(_CREDENTIALS.size))
+def greeting(line, parent, knows):
+    """The child that says hello on `line`, None when what speaks there cannot be it. Raises NoChild."""
+    data, ancillary, _, _ = line.sock.recvmsg(len(_HELLO), socket.CMSG_SPACE(_CREDENTIALS.size))
     if not data:
         raise NoChild
     sent = [d for level, kind, d in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)]
     pid = _CREDENTIALS.unpack(sent[0])[0] if sent else 0
-    if pid <= 1 or pid in known or data != encode({"hello": True}):
+    if knows(pid) or data != _HELLO:
         return None
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-    return Heap(pid, Line(sock, _REPLY), parent)
+    line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+    return Heap(pid, line, parent)

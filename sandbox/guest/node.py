@@ -2,14 +2,18 @@
 
 The node itself never changes again, so every cell is a place to come back to. The supervisor stops the process between
 requests: threads and timers that the code left behind stand still too.
+
+What a child touches is copied, page by page, and what is loaded here is passed on at every fork: so little is imported
+here, and a child does nothing that its parent's state does not ask for.
 """
 
+import _socket
+import _thread
 import builtins
 import contextlib
 import gc
 import os
 import signal
-import socket
 import sys
 import types
 import warnings
@@ -18,6 +22,7 @@ from guest import cell, kernel, openfiles
 from guest.frames import Inbox, encode
 
 _FRAME = 64 << 20
+_TWO_FDS = _socket.CMSG_SPACE(8)
 _make_child = os.fork  # a cell may put something else in its place
 
 
@@ -48,9 +53,10 @@ class Node:
     def serve(self):
         """Answer the supervisor for ever; a child that was forked along the way goes on in this same loop."""
         while True:
-            data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 2)
+            data, ancillary, _, _ = self._control.recvmsg(1 << 16, _TWO_FDS)
             if not data:
                 os._exit(0)
+            fds = [fd for _, _, carried in ancillary for fd in memoryview(carried).cast("i")]
             for message in self._inbox.feed(data):
                 getattr(self, "_" + message["op"])(message, fds)
 
@@ -86,19 +92,17 @@ class Node:
         _reap_ended()
         random = sys.modules.get("random")
         state = random.getstate() if hasattr(random, "getstate") else None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # threads are reported when the node freezes
-            try:
-                pid = _make_child()
-            except OSError:  # no room for another process: the closed socket says so
-                pid = -1
+        try:
+            pid = _make_child() if not _thread._count() else _make_child_beside_threads()
+        except OSError:  # no room for another process: the closed socket says so
+            pid = -1
         if pid:
             for fd in fds:
                 os.close(fd)
             self._say({"forked": pid})
             return
         self._control.close()
-        self._control, self._inbox = socket.socket(fileno=fds[0]), Inbox(_FRAME)
+        self._control, self._inbox = _socket.socket(fileno=fds[0]), Inbox(_FRAME)
         os.set_inheritable(fds[0], False)
         os.dup2(fds[1], 1)
         os.dup2(fds[1], 2)
@@ -113,7 +117,8 @@ class Node:
 
     def _cell(self, message, fds):
         """Run the cell for which this process was forked, then freeze."""
-        self._move(message)
+        if message["moved"] or self._folder or self._open:
+            self._move(message)
         kernel.bound(message["limits"], hard=False)
         self._cells += 1
         outcome = cell.execute(
@@ -126,7 +131,6 @@ class Node:
         cell.flush()
         if os.getpid() != self._pid:  # the cell has forked, and this is its child
             os._exit(0)
-        _silence(1, 2)
         self._folder = _folder_in(self._slot)
         self._open, shared = openfiles.record(self._slot, {0, 1, 2, self._control.fileno()})
         _reap_ended()
@@ -145,6 +149,12 @@ class Node:
             sys.modules["tempfile"].tempdir = None
         if "importlib" in sys.modules:
             sys.modules["importlib"].invalidate_caches()
+
+
+def _make_child_beside_threads():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # threads are reported when the node freezes
+        return _make_child()
 
 
 def _silence(*fds):
@@ -172,12 +182,12 @@ def _reap_ended():
 
 
 def spawn():
-    """Fork the root node; its process id and the supervisor's end of its socket."""
-    ours, theirs = socket.socketpair()
+    """Fork the root node; its process id and the supervisor's end of its socket, as a descriptor."""
+    ours, theirs = _socket.socketpair()
     pid = os.fork()
     if pid:
         theirs.close()
-        return pid, ours
+        return pid, ours.detach()
     try:
         ours.close()
         signal.set_wakeup_fd(-1)

@@ -20,16 +20,13 @@ class Population:
         self.exits = {}
         """Wait status and resource usage of programs that have ended, until somebody asks."""
 
-    def known(self):
-        return {1, *self.heaps, *self.calls}
+    def knows(self, pid):
+        return pid <= 1 or pid in self.heaps or pid in self.calls
 
-    def members(self):
-        """Process id of each call in flight -> its other living processes."""
-        found = {pid: set() for pid in self.calls}
-        for pid, owner in self.others().items():
-            if owner in found:
-                found[owner].add(pid)
-        return found
+    def childless(self, heap):
+        """Whether a heap whose cell has just ended has started nothing that still lives: it adopts what it started, and
+        the filter does not let it stop doing so. False also where the kernel does not tell."""
+        return heap.alive and processes.children(heap.pid) == set()
 
     def sweep(self):
         """Kill everything that is neither a heap nor part of a call in flight, and wait until it is dead.
@@ -39,8 +36,7 @@ class Population:
         """
         stopped = set()
         for _ in range(_PASSES):
-            busy = self.calls | {heap.pid for heap in self.heaps.values() if heap.expecting}
-            strays = {pid for pid, owner in self.others().items() if owner not in busy}
+            strays = self.strays(self.others())
             if not strays:
                 return stopped
             fresh = strays - stopped
@@ -51,6 +47,11 @@ class Population:
             if not fresh:
                 time.sleep(0.0005)
         sys.exit("processes are left that cannot be killed")
+
+    def strays(self, others):
+        """Those of `others` that belong neither to a call in flight nor to a child that is about to say hello."""
+        busy = self.calls | {heap.pid for heap in self.heaps.values() if heap.expecting}
+        return {pid for pid, owner in others.items() if owner not in busy}
 
     def reap(self):
         """Collect children that have ended: programs, and orphans that came to us."""

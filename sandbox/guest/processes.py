@@ -14,6 +14,15 @@ def listing():
     return {int(name) for name in os.listdir("/proc") if name.isdigit()}
 
 
+def children(pid):
+    """Living and dead children of a process, None where this kernel does not list them."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb", 0) as file:
+            return set(map(int, file.read().split()))
+    except OSError:
+        return None
+
+
 def stat(pid):
     """State letter, parent, CPU seconds of children that were waited for, exit status; None when it is gone."""
     try:

@@ -19,7 +19,8 @@ class Run:
         self.limits = request["limits"]
         self.heap, self.pid, self.pidfd = None, 0, None
         self.streams = []
-        self.sock = None
+        self.line = None
+        """To a child that has not said hello yet."""
         self.cpu_s = 0.0
         self.failure = None
         self.started = time.monotonic()
@@ -75,8 +76,8 @@ class Run:
     def close(self):
         for stream in self.streams:
             stream.close()
-        if self.sock:
-            self.sock.close()
+        if self.line:
+            self.line.close()
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None

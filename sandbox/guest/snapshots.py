@@ -6,6 +6,7 @@ import collections
 Snapshot = collections.namedtuple("Snapshot", "heap manifest")
 
 ROOT = "s0"
+_LINE, _NEAR = 12, 4
 
 
 class Missing(Exception):
@@ -58,6 +59,20 @@ class Snapshots:
         heap.uses -= 1
         if not heap.uses and heap.alive and heap is not self._people.root:
             self._unused(heap)
+
+    def shorten(self, heap):
+        """Forking costs more with every living ancestor. Of a line that is too long, drop what is quickest to make
+        again; the nearest ones stay, for a step back."""
+        line = heap.lineage()
+        if len(line) <= _LINE:
+            return
+        named = collections.Counter(id(snapshot.heap) for snapshot in self._held.values())
+        able = [i for i in range(_NEAR, len(line) - 1) if line[i].uses == named[id(line[i])]]
+        if able:
+            chosen = min(able, key=lambda i: line[i].toil)
+            line[chosen - 1].toil += line[chosen].toil
+            for name in [name for name, snapshot in self._held.items() if snapshot.heap is line[chosen]]:
+                self.drop(name)
 
     def make_room(self, newest, nodes, size, others):
         """Drop the least used until there are no more than `nodes` heaps and `size` bytes of contents. `others` are

@@ -10,7 +10,7 @@ import selectors
 import sys
 import time
 
-from guest import facts, files, heaps, kernel, processes, program
+from guest import facts, files, heaps, processes, program
 from guest.frames import BrokenFrame, Inbox, encode
 from guest.population import Population
 from guest.room import Room
@@ -25,17 +25,10 @@ _KEPT = (None, "raised", "protocol")
 """After these a call's state is a snapshot; after any other the call has left no trace."""
 
 
-def main():
-    expendable = kernel.Expendable()
-    with expendable:
-        root = heaps.root()
-    kernel.hide()
-    kernel.adopt_orphans()
-    Supervisor(root, expendable).serve()
-
-
 class Supervisor:
-    def __init__(self, root, expendable):
+    def __init__(self, pid, fd, expendable):
+        """`pid` and `fd` are the root node's."""
+        root = heaps.root(pid, fd)
         self._expendable = expendable
         self._selector = selectors.DefaultSelector()
         self._host = Inbox(_HOST_FRAME)
@@ -51,11 +44,15 @@ class Supervisor:
         self._watch(root.line.sock, lambda: self._from_heap(root))
 
     def serve(self):
+        """Ticks go on until one has seen the world at rest."""
+        resting = True
         while True:
-            for key, _ in self._selector.select(_TICK_S if self._runs else None):
+            for key, _ in self._selector.select(None if resting else _TICK_S):
                 if self._selector.get_map().get(key.fd) is key:  # an earlier event may have ended it
                     key.data()
-            if self._runs and time.monotonic() - self._ticked > _TICK_S:
+            resting = resting and not self._runs
+            if not resting and time.monotonic() - self._ticked > _TICK_S:
+                resting = not self._runs
                 self._tick()
 
     # --- the host ---
@@ -135,6 +132,7 @@ class Supervisor:
         self._snapshots.keep(name, heap, manifest)
         starting = [run.snapshot.manifest for run in self._runs.values()]
         others = [*starting, *self._slots.manifests()]
+        self._snapshots.shorten(heap)
         self._snapshots.make_room(name, self._settings["nodes"], self._settings["store"], others)
 
     def _lose(self, heap):
@@ -174,16 +172,28 @@ class Supervisor:
     def _start_cell(self, run):
         reading, writing = os.pipe()
         self._listen(run.capture(reading), run)
+        above = run.snapshot.heap
         try:
-            run.sock = heaps.fork(run.snapshot.heap, writing)
+            run.line = heaps.fork(above, writing)
         finally:
             os.close(writing)
-        self._watch(run.sock, lambda: self._greeted(run))
+        slot, moved = run.slot, (run.slot, run.snapshot.manifest) != (above.slot, above.manifest)
+        run.line.send(
+            {
+                "op": "cell",
+                "code": run.request["code"],
+                "limits": run.limits,
+                "slot": slot.files,
+                "tmp": slot.tmp,
+                "moved": moved,
+            }
+        )
+        self._watch(run.line.sock, lambda: self._greeted(run))
 
     def _greeted(self, run):
-        self._unwatch(run.sock)
+        self._unwatch(run.line.sock)
         try:
-            heap = heaps.greeting(run.sock, run.snapshot.heap, self._people.known())
+            heap = heaps.greeting(run.line, run.snapshot.heap, self._people.knows)
         except heaps.NoChild:
             run.fail("killed", "there was no room for another process")
             self._finish(run)
@@ -192,21 +202,12 @@ class Supervisor:
             self._lose(run.snapshot.heap)
             return
         run.snapshot.heap.expecting -= 1
-        run.sock = None
+        run.line = None
         run.heap, run.pid = heap, heap.pid
         self._people.heaps[heap.pid] = heap
         self._people.calls.add(heap.pid)
         self._watch(heap.line.sock, lambda: self._from_heap(heap))
         self._watch(heap.pidfd, lambda: self._ended(heap))
-        heap.line.send(
-            {
-                "op": "cell",
-                "code": run.request["code"],
-                "limits": run.limits,
-                "slot": run.slot.files,
-                "tmp": run.slot.tmp,
-            }
-        )
         self._watch_writing(heap)
 
     def _start_program(self, run):
@@ -277,7 +278,8 @@ class Supervisor:
 
     def _finish(self, run, result=None):
         """The call is over: clear up after it, keep its state if it has one, answer."""
-        others = self._people.others()
+        alone = run.heap and not run.failure and self._people.childless(run.heap)
+        others = {} if alone else self._people.others()
         run.measure({pid for pid, owner in others.items() if owner == run.pid})
         self._forget(run)
         if run.failure and run.heap:
@@ -296,20 +298,23 @@ class Supervisor:
         kept = answer["error"] in _KEPT
         if run.heap and run.heap.alive:
             answer["degraded"] = "; ".join(filter(None, [answer["degraded"], processes.lost_threads(run.pid)]))
-            self._settle(run.heap, strays, kept)
+            self._settle(run, manifest, strays, kept)
         elif run.heap and strays:
             self._people.collect(run.heap.keeper(self._people.root), ())
+        self._reply(run.request, result=answer, kept=kept, fingerprint=files.fingerprint(manifest))
         if kept:
             self._keep(run.request["to"], run.heap or run.snapshot.heap, manifest)
         self._snapshots.release(run.snapshot.heap)
         run.close()
         self._release_slot(run)
-        self._reply(run.request, result=answer, kept=kept, fingerprint=files.fingerprint(manifest))
 
-    def _settle(self, heap, strays, kept):
+    def _settle(self, run, manifest, strays, kept):
+        heap = run.heap
         if not kept:
             self._bury(heap)
-        elif strays:
+            return
+        heap.slot, heap.manifest, heap.toil = run.slot, manifest, time.monotonic() - run.started
+        if strays:
             self._people.collect(heap, ())
         else:
             heap.stop()
@@ -327,9 +332,9 @@ class Supervisor:
     def _forget(self, run):
         del self._runs[run.request["id"]]
         self._people.calls.discard(run.pid)
-        if run.sock:
+        if run.line:
             run.snapshot.heap.expecting -= 1
-        for fd in [run.sock, run.pidfd, *(s.fd for s in run.streams if s.open)]:
+        for fd in [run.line and run.line.sock, run.pidfd, *(s.fd for s in run.streams if s.open)]:
             self._unwatch(fd)
 
     def _release_slot(self, run):
@@ -344,11 +349,14 @@ class Supervisor:
 
     def _tick(self):
         self._ticked = now = time.monotonic()
-        members = self._people.members()
+        others = self._people.others()
+        if self._people.strays(others):
+            self._people.sweep()
         self._check_room()
         for run in list(self._runs.values()):
-            run.measure(members.get(run.pid, ()))
-            run.check(now, members.get(run.pid, ()))
+            members = {pid for pid, owner in others.items() if owner == run.pid}
+            run.measure(members)
+            run.check(now, members)
             if run.failure and run.request["id"] in self._runs:
                 self._finish(run)
         for heap in [h for h in self._people.heaps.values() if h.overdue(now)]:
