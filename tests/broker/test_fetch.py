@@ -184,6 +184,13 @@ async def test_redirects_end(web, fetch, location):
     assert len(web.asked) <= 8
 
 
+async def test_redirects_that_lead_ever_further_end_too(web, fetch):
+    for number in range(20):
+        web.pages["a.org", f"/{number}"] = redirect(f"/{number + 1}")
+    assert "more than 5 times" in (await refusal(fetch("a.org"), "http://a.org/0")).detail
+    assert [path for _, path in web.asked if path != "/robots.txt"] == ["/0", "/1", "/2", "/3", "/4", "/5"]
+
+
 # --- robots.txt ---
 
 
@@ -248,6 +255,15 @@ async def test_a_page_that_redirects_robots_to_itself_blocks_nobody(web, fetch):
 async def test_robots_itself_is_a_page_like_others(web, fetch):
     web.pages["a.org", "/robots.txt"] = page(b"User-agent: *\nDisallow: /", type="text/plain")
     assert await body(fetch("a.org"), "http://a.org/robots.txt") == b"User-agent: *\nDisallow: /"
+
+
+async def test_robots_that_was_cut_for_its_rules_is_whole_as_a_page(web, fetch):
+    rules = b"User-agent: *\nDisallow: /private\n".ljust(600 * 1024, b"#")
+    web.pages["a.org", "/robots.txt"] = page(rules, type="text/plain")
+    web.pages["a.org", "/"] = HELLO
+    service = fetch("a.org")
+    await body(service, "http://a.org/")
+    assert await body(service, "http://a.org/robots.txt") == rules
 
 
 # --- the cache ---

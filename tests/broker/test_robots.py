@@ -6,7 +6,7 @@ import pytest
 
 from reasoner.broker.robots import SIZE, Robots
 
-FILE = b"""\xef\xbb\xbf# a comment
+FILE = b"""# a comment
 User-agent: other
 Disallow: /
 
@@ -76,6 +76,10 @@ def test_without_a_group_of_ours_that_for_everybody_decides() -> None:
 )
 def test_stars_and_ends(pattern: str, path: str, fits: bool) -> None:
     assert Robots(f"User-agent: *\nDisallow: {pattern}".encode(), "reasoner").allows(path) is not fits
+
+
+def test_a_mark_of_the_byte_order_hides_no_rule() -> None:
+    assert not Robots(b"\xef\xbb\xbfUser-agent: *\nDisallow: /", "reasoner").allows("/")
 
 
 def test_of_equal_rules_the_kind_one_wins() -> None:
