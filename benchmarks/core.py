@@ -46,7 +46,7 @@ class Setting:
 
 
 def figure(value: float, goal: float | None, unit: str, better: str, against: str) -> dict[str, Any]:
-    return {"value": round(value, 3), "goal": goal, "unit": unit, "better": better, "against": against}
+    return {"value": float(f"{value:.4g}"), "goal": goal, "unit": unit, "better": better, "against": against}
 
 
 # --- both sides ------------------------------------------------------------------------------------------------------
@@ -103,6 +103,42 @@ def transformers_branches(model: Any, ids: list[int], rows: int, new: int) -> fl
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
+
+
+async def equality(setting: Setting) -> dict[str, Any]:
+    """50 prompts of 1 to 400 tokens in one batch: tokens and log-probabilities against transformers, one by one."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from reasoner.cores.local import LocalCore
+    from reasoner.types import Sampling
+
+    exact, rounded = (LocalCore(setting.directory, dtype=d, device="cpu", kv_bytes=KV) for d in ("float32", "bfloat16"))
+    model = AutoModelForCausalLM.from_pretrained(setting.directory, dtype=torch.float32).eval()
+    count, new = (10, 8) if setting.quick else (50, 16)
+    dice = random.Random(3)
+    prompts = [prompt(exact, dice.randrange(2000))[: dice.randint(1, PROMPT)] for _ in range(count)]
+    done = await asyncio.gather(*(exact.complete(p, Sampling(max_tokens=new)) for p in prompts))
+    same, apart, apart_rounded = 0, 0.0, []
+    for ids, completion in zip(prompts, done, strict=True):
+        with torch.inference_mode():
+            table = model(torch.tensor([[*ids, *completion.ids]])).logits[
+                0, len(ids) - 1 : -1, : exact.tokenizer.vocabulary
+            ]
+        table = table.float().log_softmax(-1)
+        same += table.argmax(-1).tolist() == list(completion.ids)
+        theirs = [float(line[token]) for line, token in zip(table, completion.ids, strict=True)]
+        apart = max(apart, *(abs(a - b) for a, b in zip(theirs, completion.logprobs, strict=True)))
+        scored = await rounded.score(ids, completion.ids)
+        apart_rounded += [abs(a - b) for a, b in zip(theirs, scored, strict=True)]
+    await asyncio.gather(exact.close(), rounded.close())
+    print(f"{same} of {count} greedy texts equal; log-probabilities at most {apart:.1e} apart in float32;")
+    print(f"in bfloat16 {statistics.mean(apart_rounded):.3f} on average, {max(apart_rounded):.2f} at most")
+    return {
+        "greedy_equal": figure(same, count, "texts", "higher", "transformers, float32"),
+        "logprob_float32": figure(apart, 1e-4, "nats", "lower", "transformers, float32"),
+        "logprob_bfloat16": figure(statistics.mean(apart_rounded), 0.05, "nats", "lower", "transformers, float32"),
+    }
 
 
 async def throughput(setting: Setting) -> dict[str, Any]:

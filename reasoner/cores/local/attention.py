@@ -25,27 +25,31 @@ def _decode(queries: torch.Tensor, pool: torch.Tensor, batch: Batch) -> torch.Te
     """One query a row. Heads that share a key head stand where a sequence would: a group is a short matrix."""
     rows, heads, size = queries.shape
     grouped = queries.view(rows, pool.shape[2], -1, size)
-    assert batch.own is not None
     if not batch.shared:
-        return _own(grouped, pool, batch.own).reshape(rows, heads, size)
-    parts, norms = _own_with_norms(grouped, pool, batch.own)
-    total = parts.float()
+        out = torch.empty_like(grouped)
+        for own in batch.own:
+            out[own.rows] = _alone(grouped[own.rows], pool, own)
+        return out.view(rows, heads, size)
+    total = torch.empty_like(grouped, dtype=torch.float32)
+    norms = total.new_empty(grouped.shape[:3])
+    for own in batch.own:
+        total[own.rows], norms[own.rows] = _alone_with_norms(grouped[own.rows], pool, own)
     for shared in batch.shared:
         _merge(total, norms, shared, *_together(grouped[shared.rows], pool, shared))
-    return total.to(queries.dtype).reshape(rows, heads, size)
+    return total.to(queries.dtype).view(rows, heads, size)
 
 
-def _own(queries: torch.Tensor, pool: torch.Tensor, own: Own) -> torch.Tensor:
+def _alone(queries: torch.Tensor, pool: torch.Tensor, own: Own) -> torch.Tensor:
     keys, values = _gather(pool, own)
     mask = None if own.mask is None else own.mask.to(queries.dtype)
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
 
-def _own_with_norms(queries: torch.Tensor, pool: torch.Tensor, own: Own) -> tuple[torch.Tensor, torch.Tensor]:
+def _alone_with_norms(queries: torch.Tensor, pool: torch.Tensor, own: Own) -> tuple[torch.Tensor, torch.Tensor]:
     keys, values = _gather(pool, own)
     mask = None if own.mask is None else own.mask.to(queries.dtype).expand(-1, *queries.shape[1:3], -1)
     out, norms = _flash(queries, keys, values, mask)
-    return out, norms
+    return out.float(), norms
 
 
 def _together(queries: torch.Tensor, pool: torch.Tensor, shared: Shared) -> tuple[torch.Tensor, torch.Tensor]:

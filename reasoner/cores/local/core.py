@@ -27,8 +27,8 @@ class LocalCore:
     `kv_bytes` are used up: going on from an earlier prefix computes only tokens that were never seen.
 
     Args:
-        dtype: of the weights; "int4" makes a single stream on a CPU quicker and takes a third more memory than bfloat16,
-            at a cost in fidelity (benchmarks/core.md).
+        dtype: of the weights; "int4" makes a single stream on a CPU quicker, takes a third more memory than bfloat16,
+            and costs some fidelity (benchmarks/core.md).
         kv_bytes: budget of the keys and values of all prefixes together.
         max_rows: completions computed side by side; more wait their turn.
         threads: CPU threads of the engine; None leaves it to torch.

@@ -41,6 +41,7 @@ class Foreign:
         self.context: int = getattr(config, "max_position_embeddings", None) or _CONTEXT
         self.vocabulary = int(config.vocab_size)
         self.device = device
+        self._dtype = dtype
         self._pool: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._like = self._probe()
         self.bytes_per_token = sum(t.numel() * t.element_size() for pair in self._like for t in pair)
@@ -52,8 +53,10 @@ class Foreign:
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (wanted, vocabulary) rather than hidden states: what lies between is the architecture's own."""
-        decoded = [] if batch.own is None else [self._decode(batch, batch.own)]
-        return torch.cat([*decoded, *(self._prefill(batch, chunk) for chunk in batch.chunks)])
+        decoded = torch.empty(batch.decoding, self.vocabulary, dtype=self._dtype, device=self.device)
+        for own in batch.own:
+            decoded[own.rows] = self._decode(batch, own)
+        return torch.cat([decoded, *(self._prefill(batch, chunk) for chunk in batch.chunks)])
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden
@@ -61,11 +64,11 @@ class Foreign:
     def _decode(self, batch: Batch, own: Own) -> torch.Tensor:
         """One token of every row. The past is padded on the left, where distances between tokens stay true."""
         rows, longest = own.slots.shape
-        positions = batch.positions[:rows].long()
+        positions = batch.positions[own.rows].long()
         columns = torch.arange(longest - 1, device=self.device) - (longest - 1 - positions)[:, None]
         slots = own.slots.gather(1, columns.clamp(min=0))
         seen = torch.cat((columns >= 0, columns.new_ones(rows, 1, dtype=torch.bool)), dim=1)
-        return self._run(batch, slice(0, rows), slots, seen, positions[:, None], 1)[:, -1]
+        return self._run(batch, own.rows, slots, seen, positions[:, None], 1)[:, -1]
 
     def _prefill(self, batch: Batch, chunk: Chunk) -> torch.Tensor:
         tokens = slice(chunk.start, chunk.stop)
@@ -76,7 +79,13 @@ class Foreign:
         return out[len(out) - chunk.wanted :]
 
     def _run(
-        self, batch: Batch, tokens: slice, past: torch.Tensor, seen: torch.Tensor, positions: torch.Tensor, keep: int
+        self,
+        batch: Batch,
+        tokens: slice | torch.Tensor,
+        past: torch.Tensor,
+        seen: torch.Tensor,
+        positions: torch.Tensor,
+        keep: int,
     ) -> torch.Tensor:
         """Tokens of the batch as (rows, new) after `past` slots (rows, old); their last `keep` logits."""
         rows, new = positions.shape

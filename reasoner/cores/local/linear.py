@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 
-
 class Linear(Protocol):
     """`x @ weight.T + bias`."""
 

@@ -30,8 +30,10 @@ class Shared:
 
 @dataclass(frozen=True)
 class Own:
-    """What decoding rows `rows` read alone, padded to the longest."""
+    """What some decoding rows of about the same length read alone, padded to the longest of them."""
 
+    rows: torch.Tensor | slice
+    """Which of the decoding rows, as in `Shared`."""
     slots: torch.Tensor
     """(b, l); a row's unused places hold a slot of its own that `mask` hides: what is not finite stays in its row."""
     mask: torch.Tensor | None
@@ -57,7 +59,7 @@ class Batch:
     slots: torch.Tensor
     """Where each token's keys and values go; (tokens,) like `ids` and `positions`."""
     decoding: int
-    own: Own | None
+    own: tuple[Own, ...]
     shared: tuple[Shared, ...]
     chunks: tuple[Chunk, ...]
     wanted: torch.Tensor
@@ -89,25 +91,34 @@ def plan(decoding: Sequence["Row"], chunks: Sequence[tuple["Row", int]], device:
         positions=_tensor(np.concatenate(positions), device),
         slots=_tensor(np.concatenate(slots), device),
         decoding=len(decoding),
-        own=_own(decoding, starts, device) if decoding else None,
+        own=tuple(_own(decoding, starts, alike, device) for alike in _alike(decoding, starts)),
         shared=shared,
         chunks=tuple(parts),
         wanted=torch.tensor(wanted, dtype=torch.int64, device=device),
     )
 
 
-def _own(rows: Sequence["Row"], starts: Sequence[int], device: torch.device) -> Own:
-    lengths = np.array([row.computed + 1 - start for row, start in zip(rows, starts, strict=True)])
+def _alike(rows: Sequence["Row"], starts: Sequence[int]) -> list[list[int]]:
+    """Indices of rows whose own parts are about as long: but for short ones, none is padded to twice its length."""
+    groups: dict[int, list[int]] = {}
+    for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
+        groups.setdefault(((row.computed - start) // _SHORT).bit_length(), []).append(index)
+    return list(groups.values())
+
+
+def _own(rows: Sequence["Row"], starts: Sequence[int], alike: list[int], device: torch.device) -> Own:
+    parts = [rows[i].slots[starts[i] : rows[i].computed + 1] for i in alike]
+    lengths = np.array([len(part) for part in parts])
     longest = int(lengths.max())
-    slots = np.empty((len(rows), longest), dtype=np.int32)
-    for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
-        slots[i, : lengths[i]] = row.slots[start : row.computed + 1]
-        slots[i, lengths[i] :] = row.slots[start]
+    slots = np.empty((len(parts), longest), dtype=np.int32)
+    for line, part in zip(slots, parts, strict=True):
+        line[: len(part)] = part
+        line[len(part) :] = part[0]
     mask = None
     if int(lengths.min()) < longest:
         hidden = np.arange(longest)[None, :] >= lengths[:, None]
         mask = _tensor(np.where(hidden, -np.inf, 0.0).astype(np.float32), device)[:, None, None, :]
-    return Own(_tensor(slots, device), mask)
+    return Own(_run(np.array(alike, dtype=np.int32), device), _tensor(slots, device), mask)
 
 
 def _shared(rows: Sequence["Row"], device: torch.device) -> tuple[tuple[Shared, ...], list[int]]:
@@ -153,6 +164,8 @@ def _length(node: Node, users: dict[int, list[int]]) -> int:
         length += len(node.slots)
 
 
+_SHORT = 64
+"""Own tokens below which padding costs less than a call more."""
 _WORTH = 256
 """Readers times tokens from which one read together is quicker than a read for each."""
 

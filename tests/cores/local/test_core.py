@@ -65,6 +65,27 @@ async def test_the_same_seed_samples_the_same_whatever_the_batch(core: LocalCore
     assert other.ids != alone.ids
 
 
+@pytest.mark.parametrize(("dtype", "apart"), [("bfloat16", 0.4), ("float32", 1e-4)])
+async def test_rows_long_and_short_with_prefixes_shared_and_alone_share_a_batch(
+    tiny: Any, dtype: Any, apart: float
+) -> None:
+    core = LocalCore(tiny.directory, dtype=dtype, device="cpu", kv_bytes=2**22)
+    trunk = [(5 * i + i * i) % 256 for i in range(150)]
+    prefixes = [trunk[:140] + [i] for i in range(5)] + [
+        trunk[20:],
+        trunk[90:],
+        trunk[:3],
+        [9],
+        *([7, i] for i in range(3)),
+    ]
+    jobs = [core.complete(p, Sampling(0.8, seed=i, max_tokens=5 + 7 * i)) for i, p in enumerate(prefixes)]
+    for prefix, done in zip(prefixes, await asyncio.gather(*jobs), strict=True):
+        expected = tiny.logprobs(prefix, done.ids)
+        errors = [abs(a - b) for a, b in zip(done.logprobs, expected, strict=True)]
+        assert sum(errors) / len(errors) < apart
+    await core.close()
+
+
 async def test_a_stream_says_what_the_completion_says(core: LocalCore) -> None:
     sampling = Sampling(temperature=1.0, seed=3, max_tokens=30)
     whole = await core.complete(PROMPT, sampling)
