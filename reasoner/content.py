@@ -16,7 +16,7 @@ from reasoner.types import Limits, Tool, ToolState
 Kind = Literal["tools", "sandbox", "templates"]
 
 _LIMITS = {field.name: type(field.default) for field in fields(Limits)}
-_KEYS = frozenset({"name", "description", "state", "host", "parameters", "limits"})
+_KEYS = frozenset({"name", "description", "state", "host", "warm", "parameters", "limits"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What chat templates and servers take as the name of a function."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -46,7 +46,10 @@ def load_tool(folder: Path) -> Tool:
     host = _text(path, manifest, "host") if "host" in manifest else ""
     if host and state == "heap":
         raise ToolError(f"{path}: host is {host!r}, but no program of a 'heap' tool takes what it brings")
-    return Tool(name, description, state, _parameters(path, manifest), program, _limits(path, manifest), host)
+    warm = manifest.get("warm", False)
+    if not isinstance(warm, bool):
+        raise ToolError(f"{path}: warm is {warm!r}, it must be true or false")
+    return Tool(name, description, state, _parameters(path, manifest), program, _limits(path, manifest), host, warm)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:

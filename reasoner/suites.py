@@ -7,7 +7,7 @@ run, and in which world, is not known here.
 import base64
 from typing import Any, get_args
 
-from reasoner.types import Outcome, Report, Suite, TestResult, ToolResult, Trust
+from reasoner.types import Outcome, Report, Runner, Suite, TestResult, ToolResult, Trust
 
 TEST_S = 5.0
 """Seconds that one test may take."""
@@ -47,8 +47,12 @@ def suite_arguments(suite: Suite, *, wall_s: float | None = None) -> dict[str, A
     }
 
 
-def report(result: ToolResult, level: str = "") -> Report:
-    """What `tools/run_tests` said, at a sandbox of this `level`. A call that failed is a report with an error."""
+def report(result: ToolResult, level: str = "", *, graded: Runner | None = None) -> Report:
+    """What `tools/run_tests` said, at a sandbox of this `level`. A call that failed is a report with an error.
+
+    Trust is what the program says of itself at most, and strong only where a suite for `asserts` was `graded` in a
+    world of its own: elsewhere the candidate, or other code of its world, could have had a hand in the answer.
+    """
     if result.error:
         sentence = _ERRORS.get(result.error, "the tests ended without an answer")
         detail = f": {result.detail[:_TEXT_MAX]}" if result.detail else ""
@@ -58,7 +62,8 @@ def report(result: ToolResult, level: str = "") -> Report:
     error = answer.get("error", "") if isinstance(answer, dict) else None
     if tests is None or not isinstance(error, str):
         tests, error = (), "the tests ended with an answer that cannot be read"
-    trust: Trust = "strong" if not error and answer.get("trust") == "strong" else "weak"
+    apart = graded == "asserts" and isinstance(answer, dict) and answer.get("trust") == "strong"
+    trust: Trust = "strong" if apart and not error else "weak"
     return Report(tests, error[:_TEXT_MAX], trust, level, result.wall_s, result.cpu_s)
 
 

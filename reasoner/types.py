@@ -216,6 +216,8 @@ class Tool:
     limits: Limits = Limits()
     host: str = ""
     """The service of the host that prepares a call before the program runs; empty for a tool that needs none."""
+    warm: bool = False
+    """The program defines `main` and does nothing when it is imported: a world may hold it loaded, and fork it."""
 
 
 Outcome = Literal["passed", "failed", "error", "timeout", "skipped"]

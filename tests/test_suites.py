@@ -33,7 +33,8 @@ def test_the_program_ends_before_the_call_that_runs_it(wall_s):
 
 def test_an_answer_becomes_a_report():
     rows = [ROW, {"name": "b", "outcome": "failed", "message": "no"}]
-    said = report(ToolResult(value={"tests": rows, "error": "", "trust": "strong"}, wall_s=1, cpu_s=2), "bwrap")
+    answer = {"tests": rows, "error": "", "trust": "strong"}
+    said = report(ToolResult(value=answer, wall_s=1, cpu_s=2), "bwrap", graded="asserts")
     assert (said.passed, said.counted, said.solved, said.trust, said.level) == (1, 2, False, "strong", "bwrap")
     assert said.tests[1].message == "no"
     assert (said.wall_s, said.cpu_s) == (1, 2)
@@ -76,11 +77,19 @@ def test_an_answer_of_another_shape_is_never_a_pass(value):
 
 @pytest.mark.parametrize("trust", ["weak", "very strong", None, 1, ["strong"]])
 def test_only_the_word_strong_is_strong(trust):
-    assert report(ToolResult(value={"tests": [ROW], "error": "", "trust": trust})).trust == "weak"
+    assert report(ToolResult(value={"tests": [ROW], "error": "", "trust": trust}), graded="asserts").trust == "weak"
 
 
 def test_a_suite_that_could_not_run_is_not_trusted():
-    assert report(ToolResult(value={"tests": [], "error": "broken", "trust": "strong"})).trust == "weak"
+    assert (
+        report(ToolResult(value={"tests": [], "error": "broken", "trust": "strong"}), graded="asserts").trust == "weak"
+    )
+
+
+@pytest.mark.parametrize("runner", ["pytest", "unittest", None])
+def test_nothing_but_graded_asserts_is_trusted_whatever_the_answer_says(runner):
+    said = report(ToolResult(value={"tests": [ROW], "error": "", "trust": "strong"}), graded=runner)
+    assert said.trust == "weak"
 
 
 def test_texts_of_an_answer_are_cut():

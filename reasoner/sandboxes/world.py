@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
@@ -56,6 +57,8 @@ class GuestWorld:
         self._files = _encoded(files)
         self._guest: Guest | None = None
         self._journal: dict[SnapshotId, _Entry] = {}
+        self._grown: Counter[SnapshotId] = Counter()
+        """How many entries of the journal start from a snapshot."""
         self._held: dict[SnapshotId, int] = {_ROOT: 1}
         """How often each snapshot was handed out and not released."""
         self._drifted: set[SnapshotId] = set()
@@ -109,8 +112,17 @@ class GuestWorld:
             self._held[snapshot] = count
             return
         self._held.pop(snapshot, None)
+        self._let_go(snapshot)
         if self._guest and not self._guest.lost and snapshot != _ROOT:
             await self._guest.call({"op": "release", "snapshots": [snapshot]}, _FILES_S)
+
+    async def forget(self) -> None:
+        """Release every snapshot but the root, and the journal with them."""
+        held = [snapshot for snapshot in self._held if snapshot != _ROOT]
+        self._held, self._journal, self._drifted = {_ROOT: 1}, {}, set()
+        self._grown.clear()
+        if held and self._guest and not self._guest.lost:
+            await self._guest.call({"op": "release", "snapshots": held}, _FILES_S)
 
     async def close(self) -> None:
         self._closed = True
@@ -132,7 +144,7 @@ class GuestWorld:
                 return ToolResult(error="refused", detail=f"the tool {tool.name} wants its code as text, in `code`")
             return {**request, "code": code}
         program = base64.b64encode(tool.program).decode()
-        return {**request, "program": program, "arguments": json.dumps(dict(arguments))}
+        return {**request, "program": program, "warm": tool.warm, "arguments": json.dumps(dict(arguments))}
 
     async def _make(
         self, at: SnapshotId, request: dict[str, Any], deadline_s: float
@@ -168,9 +180,19 @@ class GuestWorld:
     def _keep(self, made: SnapshotId, request: Mapping[str, Any], answer: Mapping[str, Any]) -> SnapshotId:
         self._journal[made] = _Entry({**request, "to": made}, _outcome(answer))
         self._held[made] = 1
+        self._grown[request["at"]] += 1
         if request["at"] in self._drifted:
             self._drifted.add(made)
         return made
+
+    def _let_go(self, snapshot: SnapshotId) -> None:
+        """Take from the journal what nobody holds and nothing that is held grew from."""
+        while snapshot in self._journal and snapshot not in self._held and not self._grown[snapshot]:
+            above = self._journal.pop(snapshot).request["at"]
+            self._drifted.discard(snapshot)
+            del self._grown[snapshot]
+            self._grown[above] -= 1
+            snapshot = above
 
     def _again(self, at: SnapshotId) -> SnapshotId:
         """The call left no trace: its world is the one it started from, handed out once more."""

@@ -107,7 +107,10 @@ class NoChild(Exception):
 
 def greeting(line, parent, knows):
     """The child that says hello on `line`, None when what speaks there cannot be it. Raises NoChild."""
-    data, ancillary, _, _ = line.sock.recvmsg(len(_HELLO), socket.CMSG_SPACE(_CREDENTIALS.size))
+    try:
+        data, ancillary, _, _ = line.sock.recvmsg(len(_HELLO), socket.CMSG_SPACE(_CREDENTIALS.size))
+    except ConnectionError as error:
+        raise NoChild from error
     if not data:
         raise NoChild
     sent = [d for level, kind, d in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)]

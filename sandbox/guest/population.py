@@ -17,6 +17,8 @@ class Population:
         self.root = root
         self.heaps = {root.pid: root}
         self.calls = set()
+        self.servants = set()
+        """Process ids of programs that are held loaded: trusted, and nobody's stray."""
         self.exits = {}
         """Wait status and resource usage of programs that have ended, until somebody asks."""
 
@@ -64,6 +66,7 @@ class Population:
                 return
             if pid == self.root.pid:
                 sys.exit("the root node has died")
+            self.servants.discard(pid)
             if pid in self.calls:
                 self.exits[pid] = status, usage.ru_utime + usage.ru_stime
 
@@ -87,5 +90,5 @@ class Population:
     def others(self):
         """Living processes that are no heap and no call -> the heap or call they descend from, else 1."""
         owners = {*self.heaps, *self.calls}
-        unknown = processes.listing() - {1} - owners
+        unknown = processes.listing() - {1} - owners - self.servants
         return processes.owned(unknown, owners) if unknown else {}

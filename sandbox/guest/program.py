@@ -11,15 +11,16 @@ from guest import kernel
 def start(slot, program, arguments, limits, settings):
     """Fork and execute. The process id, and the reading ends of its stdout and stderr."""
     path = f"{slot.tool}/run.py"
-    _write(path, program)
-    stdin = _write(f"{slot.tool}/stdin", arguments)
-    os.unlink(f"{slot.tool}/stdin")  # a suite must not lie where the code under test could read it
+    with open(path, "xb") as file:
+        file.write(program)
+    stdin = unseen(f"{slot.tool}/stdin", arguments)
     out_r, out_w = os.pipe()
     err_r, err_w = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            _become(slot, path, (stdin, out_w, err_w), limits, settings)
+            confine(slot.files, slot.tmp, (stdin, out_w, err_w), limits, settings)
+            os.execve(sys.executable, [sys.executable, "-s", "-P", "-B", path], os.environ)
         finally:
             os._exit(127)
     for fd in (stdin, out_w, err_w):
@@ -27,9 +28,10 @@ def start(slot, program, arguments, limits, settings):
     return pid, out_r, err_r
 
 
-def _become(slot, path, streams, limits, settings):
+def confine(files, tmp, streams, limits, settings):
+    """Let this process be the program of a call: in its folder, with its streams, under its limits for good."""
     os.setsid()
-    os.chdir(slot.files)
+    os.chdir(files)
     for number, fd in enumerate(streams):
         os.dup2(fd, number)
     os.nice(settings["nice"])
@@ -41,12 +43,14 @@ def _become(slot, path, streams, limits, settings):
     kernel.scope_signals()
     if settings["filter"]:
         kernel.filter_syscalls(bytes.fromhex(settings["filter"]))
-    environment = {**os.environ, "TMPDIR": slot.tmp, "PWD": "/workspace"}
-    os.execve(sys.executable, [sys.executable, "-s", "-P", "-B", path], environment)
+    os.environ.update(TMPDIR=tmp, PWD="/workspace")
 
 
-def _write(path, content):
-    """Write a file; a descriptor that reads it from its start."""
+def unseen(path, content):
+    """A descriptor that reads `content`. Its file has no name any more: a suite must not lie where the code under test
+    could read it."""
     with open(path, "xb") as file:
         file.write(content)
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    os.unlink(path)
+    return fd

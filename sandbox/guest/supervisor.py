@@ -5,6 +5,7 @@ hostile. When stdin ends, so does the world.
 """
 
 import base64
+import contextlib
 import os
 import selectors
 import sys
@@ -17,6 +18,7 @@ from guest.room import Room
 from guest.runs import Run, cell_result
 from guest.slots import Slots
 from guest.snapshots import ROOT, Missing, Snapshots
+from guest.warm import Warm
 
 SLOTS, SCRATCH = "/slots", ("/tmp", "/dev/shm")
 _TICK_S = 0.05
@@ -38,6 +40,7 @@ class Supervisor:
         self._snapshots = Snapshots(self._people, self._store, self._bury)
         self._runs = {}
         self._settings, self._opening = {}, None
+        self._warm = {}
         self._ticked = 0.0
         os.set_blocking(0, False)
         self._watch(0, self._from_host)
@@ -178,16 +181,17 @@ class Supervisor:
         finally:
             os.close(writing)
         slot, moved = run.slot, (run.slot, run.snapshot.manifest) != (above.slot, above.manifest)
-        run.line.send(
-            {
-                "op": "cell",
-                "code": run.request["code"],
-                "limits": run.limits,
-                "slot": slot.files,
-                "tmp": slot.tmp,
-                "moved": moved,
-            }
-        )
+        with contextlib.suppress(OSError):  # there is no child: the greeting will tell
+            run.line.send(
+                {
+                    "op": "cell",
+                    "code": run.request["code"],
+                    "limits": run.limits,
+                    "slot": slot.files,
+                    "tmp": slot.tmp,
+                    "moved": moved,
+                }
+            )
         self._watch(run.line.sock, lambda: self._greeted(run))
 
     def _greeted(self, run):
@@ -213,13 +217,29 @@ class Supervisor:
     def _start_program(self, run):
         request = run.request
         content, arguments = base64.b64decode(request["program"]), request["arguments"].encode()
+        warm = self._warmed(content) if request["warm"] else None
         with self._expendable:
-            run.pid, out, err = program.start(run.slot, content, arguments, run.limits, self._settings)
+            if warm:
+                run.pid, out, err = warm.start(run.slot, arguments, run.limits)
+            else:
+                run.pid, out, err = program.start(run.slot, content, arguments, run.limits, self._settings)
         self._people.calls.add(run.pid)
         run.pidfd = os.pidfd_open(run.pid)
         self._watch(run.pidfd, lambda: self._exited(run))
         self._listen(run.capture(out, factor=8), run)
         self._listen(run.capture(err), run)
+
+    def _warmed(self, content):
+        """The process that holds this program, None while it is not loaded yet."""
+        held = self._warm.get(content)
+        if held and held.pid not in self._people.servants:
+            held.close()
+            held = None
+        if held is None:
+            with self._expendable:
+                held = self._warm[content] = Warm(content, self._settings)
+            self._people.servants.add(held.pid)
+        return held if held.ready() else None
 
     def _listen(self, stream, run):
         def read():
@@ -380,11 +400,18 @@ class Supervisor:
 
     def _watch_writing(self, heap):
         """A frame did not fit into the socket: send the rest as the node reads."""
-        if heap.line.flush():
+        try:
+            if heap.line.flush():
+                return
+        except OSError:  # its end will be noticed by itself
             return
 
         def write():
-            if heap.line.flush():
+            try:
+                done = heap.line.flush()
+            except OSError:
+                done = True
+            if done:
                 self._selector.modify(heap.line.sock, selectors.EVENT_READ, read)
             read()
 

@@ -58,3 +58,48 @@ async def test_candidates_never_meet(sandbox):
     await sandbox.grade(leave, ASSERTS, GRADING)
     report = await sandbox.grade(look, Suite("asserts", asserts=("assert double(1) == []",)), GRADING)
     assert report.solved, report
+
+
+async def test_the_world_of_an_earlier_candidate_is_empty_when_the_next_one_comes(sandbox):
+    """The same world may grade assert lists one after the other: nothing of one is there for the next."""
+    leave = b"""
+import os, subprocess, sys, time
+open('left', 'w').close(); os.mkdir('pkg'); open('/tmp/left', 'w').close(); open('/dev/shm/left', 'w').close()
+os.symlink('/', '/slots/left')
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(60)
+def double(x): return x * 2
+"""
+    look = b"""
+import os
+def double(x):
+    return sorted(os.listdir('.')), os.listdir('/tmp'), os.listdir('/dev/shm'), os.listdir('/slots')
+"""
+    expected = "assert double(1) == (['solution.py'], [], [], ['0'])"
+    for _ in range(2):
+        await sandbox.grade({"solution.py": leave}, ASSERTS, GRADING)
+        report = await sandbox.grade({"solution.py": look}, Suite("asserts", asserts=(expected,)), GRADING)
+        assert report.solved, report
+        assert report.trust == "strong"
+
+
+async def test_a_suite_in_one_process_with_its_candidate_gets_a_world_that_nobody_has_again(sandbox):
+    await sandbox.grade(RIGHT, ASSERTS, GRADING)
+    idle = [world for _, world in sandbox._graders]
+    await sandbox.grade(RIGHT, PYTEST, GRADING)
+    assert [world for _, world in sandbox._graders] == idle
+
+
+async def test_a_candidate_that_kills_what_grades_it_costs_no_other_one(sandbox):
+    killing = b"""
+import os
+def double(x):
+    for pid in set(range(2, 400)) - {os.getpid()}:
+        try: os.kill(pid, 9)
+        except OSError: pass
+    return x * 2
+"""
+    assert not (await sandbox.grade({"solution.py": killing}, ASSERTS, GRADING)).solved
+    report = await sandbox.grade(RIGHT, ASSERTS, GRADING)
+    assert [t.outcome for t in report.tests] == ["passed", "passed", "failed"], report

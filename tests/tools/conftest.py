@@ -67,7 +67,7 @@ def run_suite(tmp_path: Path) -> RunSuite:
             env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )
         assert done.stderr == ""
-        return Ran(done.stdout, done.returncode, report(_result(done.stdout)))
+        return Ran(done.stdout, done.returncode, report(_result(done.stdout), graded=suite.runner))
 
     workspace.mkdir()
     return run

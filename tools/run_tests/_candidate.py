@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 
-from _describing import ROOT, describe
+from _describing import describe, root
 from _ending import alarm
 from _peer import Peer
 
@@ -64,7 +64,7 @@ def serve(requests):
 def answer_calls(module, test_s, channel):
     """Import the candidate, say which names it has, then do what is asked."""
     sys.dont_write_bytecode = True
-    sys.path.insert(0, ROOT)
+    sys.path.insert(0, root())
     peer = Peer(channel, tests=False, seconds=test_s)
     peer.send(*loaded(peer, module))
     peer.names = False

@@ -7,9 +7,15 @@ import traceback
 
 from _ending import Gone, TimeLimit, Unmet
 
-ROOT = os.getcwd()
 MESSAGE, STATEMENT, FRAME, LINE = 400, 160, 110, 200
 """Characters that a reader gets of a whole message, a test's statement, a frame, and one line of an exception."""
+
+
+@functools.cache
+def root():
+    """The workspace: where this process was when it first asked. The program does so before any code of others runs,
+    and not when it is imported: it may be held loaded elsewhere."""
+    return os.getcwd()
 
 
 def describe(error, tests):
@@ -33,7 +39,7 @@ def headline(error):
         return cut(f"{type(error).__name__}: {error.msg}{at}", LINE)
     if isinstance(error, (TimeLimit, Gone, Unmet)):
         return text_of(error)
-    text = "".join(traceback.format_exception_only(type(error), error)).replace(ROOT + os.sep, "")
+    text = "".join(traceback.format_exception_only(type(error), error)).replace(root() + os.sep, "")
     text = text.removeprefix(f"{type(error).__module__}.")
     return "\n".join(cut(line.strip(), LINE) for line in text.splitlines()[:5] if line.strip())
 
@@ -55,10 +61,10 @@ def outcome_of(error):
 
 def inside(path):
     """`path` relative to the workspace, None when it is elsewhere or in installed packages."""
-    path = os.path.join(ROOT, path or os.sep)
-    if not path.startswith(ROOT + os.sep) or "site-packages" in path or path.endswith(">"):
+    path = os.path.join(root(), path or os.sep)
+    if not path.startswith(root() + os.sep) or "site-packages" in path or path.endswith(">"):
         return None
-    return os.path.relpath(path, ROOT)
+    return os.path.relpath(path, root())
 
 
 def one_line(code):
@@ -75,7 +81,7 @@ def cut(text, size):
 def show(path, line, function):
     """One frame in a file of the workspace."""
     try:
-        with open(os.path.join(ROOT, path), "rb") as source:
+        with open(os.path.join(root(), path), "rb") as source:
             lines = source.read().decode("utf-8", "replace").splitlines()
     except OSError:
         lines = []

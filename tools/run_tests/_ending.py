@@ -2,6 +2,9 @@
 
 import signal
 
+PATIENCE = 4
+"""How many times its seconds of CPU time a test may take by the clock: a busy machine changes no verdict."""
+
 
 class TimeLimit(BaseException):
     """A test took too long. Not an `Exception`, so that the usual handlers of a candidate let it through."""
@@ -16,10 +19,19 @@ class Unmet(AssertionError):
 
 
 def alarm(seconds):
-    """Raise `TimeLimit` here after `seconds`; 0 takes it back. Endless loops in C are left to the supervisor."""
+    """Raise `TimeLimit` here after `seconds` of CPU time, or `PATIENCE` times as long by the clock; 0 takes it back.
+    Endless loops in C are left to the supervisor."""
 
-    def ring(_signal, _frame):
-        raise TimeLimit(f"did not finish within {seconds:g} s")
+    def ring(number, _frame):
+        raise TimeLimit(too_slow(seconds if number == signal.SIGPROF else PATIENCE * seconds))
 
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    for number, timer, after in (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE * seconds),
+    ):
+        signal.signal(number, ring)
+        signal.setitimer(timer, after)
+
+
+def too_slow(seconds):
+    return f"did not finish within {seconds:g} s"

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from _describing import MESSAGE, ROOT, cut, describe, outcome_of
+from _describing import MESSAGE, cut, describe, outcome_of, root
 from _ending import alarm
 
 FLAGS = ("-s", "--tb=native", "--continue-on-collection-errors", "-oaddopts=", "-pno:cacheprovider")
@@ -14,10 +14,10 @@ PASSED = ("passed", "")
 
 def run(suite, done, tell, _peer):
     """Run all tests but those in `done`."""
-    sys.path.insert(0, ROOT)
+    sys.path.insert(0, root())
     plugin = Plugin(suite, done, tell)
     targets = suite.targets or sorted(path for path in suite.files if path.endswith(".py"))
-    status = pytest.main([*FLAGS, f"--rootdir={ROOT}", *targets], plugins=[plugin])
+    status = pytest.main([*FLAGS, f"--rootdir={root()}", *targets], plugins=[plugin])
     alarm(0)
     problems = [f"{node} could not be collected\n{why}" for node, why in plugin.problems.items()]
     if status == pytest.ExitCode.USAGE_ERROR and not problems:

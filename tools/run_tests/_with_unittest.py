@@ -7,13 +7,13 @@ import os
 import sys
 import unittest
 
-from _describing import ROOT, describe, outcome_of
+from _describing import describe, outcome_of, root
 from _ending import alarm
 
 
 def run(suite, done, tell, _peer):
     """Run all tests but those in `done`."""
-    sys.path.insert(0, ROOT)
+    sys.path.insert(0, root())
     tell("loading")
     alarm(suite.test_s)
     loader, cases, problem = unittest.TestLoader(), [], ""
@@ -105,9 +105,9 @@ def discovered(arguments):
     for flags_of, default in ((("-s", "--start-directory"), "."), (("-p", "--pattern"), "test*.py"), (("-t",), None)):
         flags.add_argument(*flags_of, dest=flags_of[0][1], default=default)
     found, _ = flags.parse_known_args(arguments)
-    top = os.path.join(ROOT, found.t or found.s)
+    top = os.path.join(root(), found.t or found.s)
     sys.path.insert(0, top)
-    files = glob.glob(os.path.join(ROOT, found.s, "**", found.p), recursive=True)
+    files = glob.glob(os.path.join(root(), found.s, "**", found.p), recursive=True)
     return sorted(os.path.relpath(path, top) for path in files)
 
 

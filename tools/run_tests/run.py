@@ -27,8 +27,8 @@ import sys
 import time
 
 from _candidate import Zygote, silence
-from _describing import ROOT, describe, headline
-from _ending import TimeLimit
+from _describing import describe, headline, root
+from _ending import PATIENCE, TimeLimit, too_slow
 
 GRACE_S = 0.5
 """What a test may take beyond its own alarm before its worker is killed."""
@@ -36,7 +36,14 @@ WORKER_BYTES = 64 * 2**20
 """What a worker may write into the channel of its results."""
 
 
+def warm():
+    """Load what most suites need, where this program is held loaded."""
+    for runner in ("asserts", "unittest"):
+        importlib.import_module(f"_with_{runner}")
+
+
 def main():
+    root()
     hardened = undumpable() and os.geteuid() != 0
     zygote = Zygote()
     suite = Suite(json.load(sys.stdin))
@@ -81,10 +88,10 @@ class Suite:
         """Put the suite's files back, and take away compiled files that a candidate could have left in their place."""
         sys.dont_write_bytecode = True
         for folder in {"", *map(os.path.dirname, self.files)}:
-            shutil.rmtree(os.path.join(ROOT, folder, "__pycache__"), ignore_errors=True)
+            shutil.rmtree(os.path.join(root(), folder, "__pycache__"), ignore_errors=True)
         for path, data in self.files.items():
-            target = os.path.normpath(os.path.join(ROOT, path))
-            if not target.startswith(ROOT + os.sep):
+            target = os.path.normpath(os.path.join(root(), path))
+            if not target.startswith(root() + os.sep):
                 raise OSError(f"{path} is not inside the workspace")
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.islink(target):
@@ -165,7 +172,7 @@ class Worker:
             os.setsid()
             for held in (answer, self.events, zygote.socket.fileno()):
                 os.close(held)
-            tell = functools.partial(write_event, inner, self.key)
+            tell = functools.partial(write_event, inner, os.getpid(), self.key)
             work(suite, done, tell, peer)
         except BaseException as error:  # noqa: BLE001 - the candidate's code may raise anything, here it becomes a word
             tell("died", describe(error, suite.files))
@@ -174,14 +181,16 @@ class Worker:
 
     def lines(self, deadline):
         """Events as they come. Raises `TimeLimit` when none came, after the first, for as long as one test may take."""
-        rest, size, last = b"", 0, deadline
+        rest, size, last, used = b"", 0, deadline, 0.0
         while True:
             now = time.monotonic()
             if now >= deadline:
                 raise TimeLimit("did not end before the suite's time was used up")
-            if now >= last + self.test_s + GRACE_S:
-                raise TimeLimit(f"did not finish within {self.test_s:g} s")
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if now >= last + PATIENCE * self.test_s + GRACE_S:
+                raise TimeLimit(too_slow(PATIENCE * self.test_s))
+            if last < deadline and self.cpu_s() >= used + self.test_s + GRACE_S:
+                raise TimeLimit(too_slow(self.test_s))
+            ended = self.ended()
             if not select.select([self.events], [], [], 0 if ended else 0.05)[0]:
                 if ended:
                     return
@@ -191,12 +200,22 @@ class Worker:
             if not chunk or size > WORKER_BYTES:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
-            last = time.monotonic() if lines else last
+            if lines:
+                last, used = time.monotonic(), self.cpu_s()
             yield from lines
+
+    def ended(self):
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+    def cpu_s(self):
+        """CPU time of the worker and its candidate so far."""
+        return sum(map(cpu_seconds, filter(None, (self.pid, self.candidate))))
 
     def kill(self):
         """End the worker and its candidate; says how the worker had ended."""
-        time.sleep(0 if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) else 0.01)
+        until = time.monotonic() + 0.01  # its channel may close a moment before it ends
+        while not self.ended() and time.monotonic() < until:
+            time.sleep(0.0005)
         for pid in filter(None, (self.pid, self.candidate)):
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(ProcessLookupError):
@@ -207,8 +226,18 @@ class Worker:
         return f"the process ended in the middle of it ({how})"
 
 
-def write_event(pipe, *event):
-    os.write(pipe, json.dumps(event).encode() + b"\n")
+def cpu_seconds(pid):
+    """CPU time of all threads of a process, 0 when it is gone."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def write_event(pipe, pid, *event):
+    """Only from the worker itself: a test may fork, and its child go on with the suite."""
+    if os.getpid() == pid:
+        os.write(pipe, json.dumps(event).encode() + b"\n")
 
 
 def undumpable():
