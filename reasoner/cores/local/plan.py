@@ -85,83 +85,63 @@ def plan(decoding: Sequence["Row"], chunks: Sequence[tuple["Row", int]], device:
         if index >= len(decoding):
             parts.append(Chunk(at, at + count, _run(row.slots[:stop], device), row.computed, count - skipped))
         at += count
-    shared, starts = _shared(decoding, device) if share else ((), [0] * len(decoding))
+    shared, own = _divided(decoding, device) if share else ((), [row.slots[: row.computed + 1] for row in decoding])
     return Batch(
         ids=_tensor(np.concatenate(ids), device),
         positions=_tensor(np.concatenate(positions), device),
         slots=_tensor(np.concatenate(slots), device),
         decoding=len(decoding),
-        own=tuple(_own(decoding, starts, alike, device) for alike in _alike(decoding, starts)),
+        own=tuple(_own(own, alike, device) for alike in _alike(own)),
         shared=shared,
         chunks=tuple(parts),
         wanted=torch.tensor(wanted, dtype=torch.int64, device=device),
     )
 
 
-def _alike(rows: Sequence["Row"], starts: Sequence[int]) -> list[list[int]]:
+def _divided(rows: Sequence["Row"], device: torch.device) -> tuple[tuple[Shared, ...], list[Slots]]:
+    """The runs that are worth reading once for several rows, and for each row the slots of everything else.
+
+    Keys know their positions, so what a row attends to may be cut anywhere and read in any order.
+    """
+    readers: dict[Node, list[int]] = {}
+    for index, row in enumerate(rows):
+        for node in row.node.path():
+            readers.setdefault(node, []).append(index)
+    runs: dict[tuple[int, ...], list[Slots]] = {}
+    for node, indices in readers.items():
+        runs.setdefault(tuple(indices), []).append(node.slots)
+    shared: list[Shared] = []
+    own: list[list[Slots]] = [[row.slots[row.inserted : row.computed + 1]] for row in rows]
+    for those, parts in runs.items():
+        slots = np.concatenate(parts)
+        if len(those) > 1 and len(those) * len(slots) >= _WORTH:
+            shared.append(Shared(_run(np.array(those, dtype=np.int32), device), len(those), _run(slots, device)))
+            continue
+        for index in those:
+            own[index].append(slots)
+    return tuple(shared), [np.concatenate(parts) for parts in own]
+
+
+def _alike(own: Sequence[Slots]) -> list[list[int]]:
     """Indices of rows whose own parts are about as long: but for short ones, none is padded to twice its length."""
     groups: dict[int, list[int]] = {}
-    for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
-        groups.setdefault(((row.computed - start) // _SHORT).bit_length(), []).append(index)
+    for index, slots in enumerate(own):
+        groups.setdefault((len(slots) // _SHORT).bit_length(), []).append(index)
     return list(groups.values())
 
 
-def _own(rows: Sequence["Row"], starts: Sequence[int], alike: list[int], device: torch.device) -> Own:
-    parts = [rows[i].slots[starts[i] : rows[i].computed + 1] for i in alike]
-    lengths = np.array([len(part) for part in parts])
+def _own(own: Sequence[Slots], alike: list[int], device: torch.device) -> Own:
+    lengths = np.array([len(own[i]) for i in alike])
     longest = int(lengths.max())
-    slots = np.empty((len(parts), longest), dtype=np.int32)
-    for line, part in zip(slots, parts, strict=True):
-        line[: len(part)] = part
-        line[len(part) :] = part[0]
+    slots = np.empty((len(alike), longest), dtype=np.int32)
+    for line, index in zip(slots, alike, strict=True):
+        line[: len(own[index])] = own[index]
+        line[len(own[index]) :] = own[index][0]
     mask = None
     if int(lengths.min()) < longest:
         hidden = np.arange(longest)[None, :] >= lengths[:, None]
         mask = _tensor(np.where(hidden, -np.inf, 0.0).astype(np.float32), device)[:, None, None, :]
     return Own(_run(np.array(alike, dtype=np.int32), device), _tensor(slots, device), mask)
-
-
-def _shared(rows: Sequence["Row"], device: torch.device) -> tuple[tuple[Shared, ...], list[int]]:
-    """The runs that are worth reading once for several rows, and where each row's own part begins."""
-    users: dict[int, list[int]] = {}
-    nodes: dict[int, Node] = {}
-    for i, row in enumerate(rows):
-        for node in row.node.path():
-            users.setdefault(id(node), []).append(i)
-            nodes[id(node)] = node
-    runs: list[tuple[list[int], list[Slots]]] = []
-    open_runs: dict[int, int] = {}
-    starts = [0] * len(rows)
-    for key, members in users.items():
-        node = nodes[key]
-        above = open_runs.get(id(node.parent))
-        if above is not None and runs[above][0] == members:
-            runs[above][1].append(node.slots)
-            open_runs[key] = above
-        elif len(members) > 1 and (above is not None or len(members) * _length(node, users) >= _WORTH):
-            open_runs[key] = len(runs)
-            runs.append((members, [node.slots]))
-        else:
-            continue
-        for i in members:
-            starts[i] += len(node.slots)
-    found = tuple(
-        Shared(_run(np.array(members, dtype=np.int32), device), len(members), _run(np.concatenate(slots), device))
-        for members, slots in runs
-    )
-    return found, starts
-
-
-def _length(node: Node, users: dict[int, list[int]]) -> int:
-    """Tokens of the run that begins with `node` and has the same readers all the way."""
-    length = len(node.slots)
-    readers = len(users[id(node)])
-    while True:
-        below = [c for c in node.children.values() if len(users.get(id(c), ())) == readers]
-        if not below:
-            return length
-        node = below[0]
-        length += len(node.slots)
 
 
 _SHORT = 64

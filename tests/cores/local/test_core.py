@@ -71,13 +71,8 @@ async def test_rows_long_and_short_with_prefixes_shared_and_alone_share_a_batch(
 ) -> None:
     core = LocalCore(tiny.directory, dtype=dtype, device="cpu", kv_bytes=2**22)
     trunk = [(5 * i + i * i) % 256 for i in range(150)]
-    prefixes = [trunk[:140] + [i] for i in range(5)] + [
-        trunk[20:],
-        trunk[90:],
-        trunk[:3],
-        [9],
-        *([7, i] for i in range(3)),
-    ]
+    below_a_short_trunk = [[*trunk[:140], i] for i in range(5)]
+    prefixes = [*below_a_short_trunk, trunk[20:], trunk[90:], trunk[:3], [9], [7, 0], [7, 1], [7, 2]]
     jobs = [core.complete(p, Sampling(0.8, seed=i, max_tokens=5 + 7 * i)) for i, p in enumerate(prefixes)]
     for prefix, done in zip(prefixes, await asyncio.gather(*jobs), strict=True):
         expected = tiny.logprobs(prefix, done.ids)
