@@ -21,7 +21,7 @@ from reasoner.errors import SandboxError
 from reasoner.sandboxes import cgroup, owner
 from reasoner.sandboxes.guest import Guest
 from reasoner.sandboxes.proof import UID, prove
-from reasoner.sandboxes.rootfs import COMMAND, ENVIRONMENT, PROJECT, SYSTEM_HOME, reachable
+from reasoner.sandboxes.rootfs import COMMAND, ENVIRONMENT, PROJECT, SYSTEM_HOME, reachable, use
 from reasoner.sandboxes.seccomp import compile_filter
 from reasoner.sandboxes.walls import Walls, walls
 from reasoner.types import Limits
@@ -50,6 +50,7 @@ class Bubblewrap:
                 "root's home, or allow it (chmod o+x) on the folders above"
             )
         self._program = executable()
+        self._held = use(root)
         probe = cgroup.create(owner.mark())
         self._bounded = probe is not None
         if probe:
@@ -87,7 +88,7 @@ class Bubblewrap:
         return guest
 
     async def close(self) -> None:
-        pass
+        os.close(self._held)
 
     async def _start(self, sizes: Walls, group: cgroup.Cgroup | None) -> "_Process":
         with contextlib.ExitStack() as held, contextlib.ExitStack() as kept:

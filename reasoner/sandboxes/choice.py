@@ -100,16 +100,17 @@ def build_image(base: str = "", *, site: str = "", progress: Progress = _silent)
 
 
 def prune() -> int:
-    """Remove what runs that were killed have left behind: containers, control groups, half-built roots. How many."""
-    count = cgroup.prune() + rootfs.prune()
-    from reasoner.sandboxes import docker
+    """Remove what runs that were killed have left behind (containers, control groups, half-built roots), and the roots
+    and images of other builds that nothing uses. How many."""
+    count = cgroup.prune() + rootfs.prune(old=True)
+    from reasoner.sandboxes import docker, image
 
     try:
         api = docker.connect()
     except SandboxError:
         return count
     try:
-        return count + docker.prune(api)
+        return count + docker.prune(api) + image.prune(api)
     finally:
         api.close()
 

@@ -3,6 +3,7 @@
 Its tag is a hash of what went into it, so an image that is there is the right one.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -53,13 +54,27 @@ def built(api: Any, base: str, site: str, progress: Progress) -> str:
     summed = hashlib.sha256(f"{base}\0{site}".encode())
     for place, file in additions:
         summed.update(place.encode() + file.read_bytes())
-    tag = summed.hexdigest()[:12]
+    tag = f"{rootfs.build()}-{summed.hexdigest()[:8]}"
     if not _has(api, tag):
         progress(f"building the sandbox's image on {base}")
         with tempfile.TemporaryDirectory() as folder:
             _context(Path(folder), additions)
             _build(api, folder, tag, {"BASE": base, "SITE": site})
     return f"{REPOSITORY}:{tag}"
+
+
+def prune(api: Any) -> int:
+    """Remove images of other builds that no container uses; how many there were."""
+    import docker
+
+    count = 0
+    for image in api.images(REPOSITORY):
+        for name in image["RepoTags"] or ():
+            if not name.startswith(f"{REPOSITORY}:{rootfs.build()}-"):
+                with contextlib.suppress(docker.errors.APIError):  # it is in use
+                    api.remove_image(name)
+                    count += 1
+    return count
 
 
 def _has(api: Any, tag: str) -> bool:

@@ -4,6 +4,7 @@ No registry, no package manager, no shell. The folder's name is a hash of what g
 at all. Docker imports it as an image; bubblewrap mounts it read-only.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import os
@@ -59,15 +60,21 @@ def reachable(path: Path) -> bool:
 
 
 def digest(found: Interpreter) -> str:
-    """Twelve hex digits that name the root of this interpreter, this guest and these packages."""
+    """What names the root of this interpreter: the build, then eight hex digits of its own."""
     binary = found.executable.stat()
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    parts = [recipe, str(found.executable), found.build, str(binary.st_size), str(binary.st_mtime_ns)]
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in _ALWAYS_THERE]
-    summed = hashlib.sha256("\0".join(parts).encode())
+    parts = [str(found.executable), found.build, str(binary.st_size), str(binary.st_mtime_ns)]
+    return f"{build()}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:8]}"
+
+
+def build() -> str:
+    """Eight hex digits of all that goes into every root: how it is made, this guest, these packages. Roots and images
+    of another build are of no use to this installation."""
+    summed = hashlib.sha256(Path(__file__).read_bytes())
+    for name in _ALWAYS_THERE:
+        summed.update(f"{name} {importlib.metadata.version(name)}\0".encode())
     for place, source in _guest_files():
         summed.update(f"\0{place}\0".encode() + source.read_bytes())
-    return summed.hexdigest()[:12]
+    return summed.hexdigest()[:8]
 
 
 def rootfs(found: Interpreter, progress: Progress) -> Path:
@@ -96,12 +103,38 @@ def rootfs(found: Interpreter, progress: Progress) -> Path:
     return final
 
 
-def prune() -> int:
-    """Remove roots that were left half-built by a process that is gone; how many there were."""
+def prune(*, old: bool = False) -> int:
+    """Remove roots that were left half-built by a process that is gone, and with `old` those of other builds that no
+    world stands on; how many there were."""
     left = [folder for folder in store().glob(f"{owner.PREFIX}.*") if owner.orphaned(folder.name)]
+    if old:
+        others = [folder for folder in store().glob("rootfs-*") if not folder.name.startswith(f"rootfs-{build()}-")]
+        left += [folder for folder in others if not _in_use(folder)]
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
     return len(left)
+
+
+def use(root: Path) -> int:
+    """A descriptor that keeps `root` from being pruned until it is closed, or this process ends: a root that is taken
+    away takes the mounts of its worlds with it. Raises SandboxError."""
+    try:
+        held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SandboxError(f"the sandbox's root {root} is gone ({error.strerror}): start again") from error
+    fcntl.flock(held, fcntl.LOCK_SH)
+    return held
+
+
+def _in_use(root: Path) -> bool:
+    held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(held)
+    return False
 
 
 def _publish(building: Path, final: Path) -> None:

@@ -1,15 +1,18 @@
 """Nothing is left running: not after a close, not after the host was killed."""
 
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from reasoner.errors import SandboxError
-from reasoner.sandboxes import build_image, open_sandbox, owner, prune
+from reasoner.sandboxes import build_image, open_sandbox, owner, prune, rootfs
 from reasoner.sandboxes.docker import LABEL, connect
 from reasoner.types import Limits, Tool
 
@@ -139,3 +142,22 @@ async def test_descriptors_do_not_grow_with_worlds(sandbox):
     for _ in range(5):
         await once()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 8  # a warm guest may just be starting
+
+
+async def test_prune_removes_roots_of_other_builds_that_no_world_stands_on(monkeypatch):
+    home = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    home.chmod(0o755)
+    monkeypatch.setenv("REASONER_HOME", str(home))
+    try:
+        old, used = home / "sandbox" / "rootfs-00000000-1", home / "sandbox" / "rootfs-00000000-2"
+        current = home / "sandbox" / f"rootfs-{rootfs.build()}-1"
+        for folder in (old, used, current):
+            folder.mkdir(parents=True)
+        held = rootfs.use(used)
+        assert rootfs.prune() == 0
+        assert rootfs.prune(old=True) == 1
+        assert {f.name for f in (home / "sandbox").iterdir()} == {used.name, current.name}
+        os.close(held)
+        assert rootfs.prune(old=True) == 1
+    finally:
+        shutil.rmtree(home)
