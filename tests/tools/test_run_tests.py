@@ -372,3 +372,14 @@ def test_a_suite_file_that_leads_out_of_the_workspace_is_refused(run_suite, tmp_
     ran = run_suite({}, Suite("unittest", files={"../outside_test.py": b""}))
     assert "not inside the workspace" in ran.report.error
     assert not (tmp_path / "outside_test.py").exists()
+
+
+def test_a_candidate_that_breaks_the_conftest_is_named_and_not_the_arguments(run_suite):
+    suite = Suite(
+        "pytest",
+        files={"tests/conftest.py": b"from solution import double\n", "tests/test_t.py": b"def test_a(): pass\n"},
+        targets=("tests/test_t.py",),
+    )
+    ran = run_suite({"solution.py": "x = 1\n"}, suite)
+    said = "tests/conftest.py could not be imported\nfrom solution import double\nImportError"
+    assert ran.report.error.startswith(said)

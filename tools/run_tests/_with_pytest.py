@@ -1,5 +1,7 @@
 """Runs a pytest suite in this process and tells each test's start and end."""
 
+import importlib.util
+import os
 import sys
 
 import pytest
@@ -21,12 +23,24 @@ def run(suite, done, tell, _peer):
     alarm(0)
     problems = [f"{node} could not be collected\n{why}" for node, why in plugin.problems.items()]
     if status == pytest.ExitCode.USAGE_ERROR and not problems:
-        problems = [f"pytest cannot use the arguments {' '.join(targets)}"]
+        problems = [unusable(suite) or f"pytest cannot use the arguments {' '.join(targets)}"]
     if not plugin.names:
         tell("error", problems[0] if problems else "no tests were found")
         return
     for node, problem in zip(plugin.problems, problems, strict=True):
         tell("end", node, "error", problem)
+
+
+def unusable(suite):
+    """Why a conftest.py of the suite cannot be imported, most often because of the candidate; pytest says it to the
+    screen alone. Empty where that is not it."""
+    for path in sorted(path for path in suite.files if os.path.basename(path) == "conftest.py"):
+        spec = importlib.util.spec_from_file_location("conftest", os.path.join(root(), path))
+        try:
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        except BaseException as error:  # noqa: BLE001 - whatever the import of a candidate raises
+            return f"{path} could not be imported\n{describe(error, suite.files)}"
+    return ""
 
 
 class Plugin:
