@@ -39,7 +39,7 @@ def connect() -> Any:
     import docker
 
     try:
-        _knock(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+        _knock()
         return docker.from_env(timeout=_TIMEOUT_S).api
     except (docker.errors.DockerException, OSError) as error:
         raise SandboxError(
@@ -47,8 +47,9 @@ def connect() -> Any:
         ) from error
 
 
-def _knock(host: str) -> None:
+def _knock() -> None:
     """Raise OSError when nobody listens on a local socket; the SDK would say it at length and leave a socket open."""
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     if host.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.settimeout(5.0)
@@ -87,6 +88,7 @@ class Docker:
         await asyncio.to_thread(self._api.close)
 
     def _start(self, sizes: Walls) -> "_Container":
+        _knock()
         container = self._api.create_container(
             self._image,
             user=f"{UID}:{UID}",
@@ -202,6 +204,7 @@ def _attach(api: Any, container: str) -> socket.socket:
 def _remove(api: Any, container: str) -> None:
     """Kill and remove; that it is gone or going already, or that the engine is, changes nothing."""
     with contextlib.suppress(*_failures()):
+        _knock()
         api.remove_container(container, force=True, v=True)
 
 

@@ -12,11 +12,11 @@ import time
 
 from guest import processes
 from guest.frames import Line, encode
+from guest.node import HELLO
 
 _REPLY = 8 << 20
 _PATIENCE_S = 10.0
 _CREDENTIALS = struct.Struct("3i")
-_HELLO = encode({"hello": True})
 
 
 class Heap:
@@ -108,14 +108,14 @@ class NoChild(Exception):
 def greeting(line, parent, knows):
     """The child that says hello on `line`, None when what speaks there cannot be it. Raises NoChild."""
     try:
-        data, ancillary, _, _ = line.sock.recvmsg(len(_HELLO), socket.CMSG_SPACE(_CREDENTIALS.size))
+        data, ancillary, _, _ = line.sock.recvmsg(len(HELLO), socket.CMSG_SPACE(_CREDENTIALS.size))
     except ConnectionError as error:
         raise NoChild from error
     if not data:
         raise NoChild
     sent = [d for level, kind, d in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)]
     pid = _CREDENTIALS.unpack(sent[0])[0] if sent else 0
-    if knows(pid) or data != _HELLO:
+    if knows(pid) or data != HELLO:
         return None
     line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
     return Heap(pid, line, parent)

@@ -10,6 +10,7 @@ _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 _SCOPES = 0b11  # abstract unix sockets, signals
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc.syscall.argtypes = [ctypes.c_long, *[ctypes.c_ulong] * 3]
 
 
 class _Program(ctypes.Structure):
@@ -20,9 +21,14 @@ class _Ruleset(ctypes.Structure):
     _fields_ = [("files", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
 
 
-def _prctl(option, *values):
-    arguments = [ctypes.c_ulong(v) for v in (*values, 0, 0, 0, 0)[:4]]
-    return _libc.prctl(option, *arguments) == 0
+_libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+
+
+_WANTED = _Ruleset(0, 0, _SCOPES)
+
+
+def _prctl(option, value, address=0):
+    return _libc.prctl(option, value, address, 0, 0) == 0
 
 
 def hide():
@@ -42,7 +48,7 @@ def renounce_privileges():
 def filter_syscalls(program):
     """Install a compiled BPF program for this process and all it starts."""
     loaded = _Program(len(program) // 8, program)
-    if _libc.prctl(_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(loaded), ctypes.c_ulong(0), ctypes.c_ulong(0)):
+    if not _prctl(_SET_SECCOMP, 2, ctypes.addressof(loaded)):
         raise OSError(ctypes.get_errno(), "the system-call filter cannot be installed")
 
 
@@ -51,11 +57,10 @@ def scope_signals():
 
     Returns False where the kernel cannot, or when 16 scopes are nested already: then the enclosing ones still hold.
     """
-    wanted = _Ruleset(0, 0, _SCOPES)
-    fd = _libc.syscall(_LANDLOCK_CREATE, ctypes.byref(wanted), ctypes.c_size_t(ctypes.sizeof(wanted)), ctypes.c_uint(0))
+    fd = _libc.syscall(_LANDLOCK_CREATE, ctypes.addressof(_WANTED), ctypes.sizeof(_WANTED), 0)
     if fd < 0:
         return False
-    done = _libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(fd), ctypes.c_uint(0)) == 0
+    done = _libc.syscall(_LANDLOCK_RESTRICT, fd, 0, 0) == 0
     os.close(fd)
     return done
 

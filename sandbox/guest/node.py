@@ -21,6 +21,7 @@ import warnings
 from guest import cell, kernel, openfiles
 from guest.frames import Inbox, encode
 
+HELLO = encode({"hello": True})
 _FRAME = 64 << 20
 _TWO_FDS = _socket.CMSG_SPACE(8)
 _make_child = os.fork  # a cell may put something else in its place
@@ -113,7 +114,7 @@ class Node:
         os.setsid()
         kernel.adopt_orphans()
         kernel.scope_signals()
-        self._say({"hello": True})
+        self._control.send(HELLO)
 
     def _cell(self, message, fds):
         """Run the cell for which this process was forked, then freeze."""

@@ -14,7 +14,6 @@ import socket
 import sys
 import traceback
 import types
-import zipfile
 
 from guest import kernel, program
 
@@ -39,7 +38,7 @@ class Warm:
                 finally:
                     os._exit(127)
         self._socket.settimeout(_PATIENCE_S)
-        self._socket.send(content)
+        self._socket.send(json.dumps(modules(content)).encode())
 
     def ready(self):
         """Whether it can be forked by now."""
@@ -72,18 +71,24 @@ class Warm:
 class Archive(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Imports the modules of a program from memory: what lies in a folder could be exchanged by other code."""
 
-    def __init__(self, content):
-        if zipfile.is_zipfile(io.BytesIO(content)):
-            with zipfile.ZipFile(io.BytesIO(content)) as files:
-                self._sources = {name.removesuffix(".py"): files.read(name) for name in files.namelist()}
-        else:
-            self._sources = {"__main__": content}
+    def __init__(self, sources):
+        self._sources = sources
 
     def find_spec(self, name, path=None, target=None):
         return importlib.util.spec_from_loader(name, self) if name in self._sources else None
 
     def get_source(self, name):
-        return self._sources[name].decode()
+        return self._sources[name]
+
+
+def modules(content):
+    """Name -> source of a program's modules."""
+    import zipfile  # the supervisor's need alone
+
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return {"__main__": content.decode()}
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        return {name.removesuffix(".py"): files.read(name).decode() for name in files.namelist()}
 
 
 def serve():
@@ -111,7 +116,7 @@ def serve():
 
 def load(content):
     """The program's module, imported under another name than `__main__`."""
-    archive = Archive(content)
+    archive = Archive(json.loads(content))
     sys.meta_path.insert(0, archive)
     main = types.ModuleType("__main__")
     main.__name__ = "__loaded__"

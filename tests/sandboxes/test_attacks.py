@@ -1,5 +1,6 @@
 """Attacks on the walls of a world: all contained, and after each the next call answers."""
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -317,6 +318,40 @@ async def test_the_workspace_itself_can_be_destroyed(world):
         result, _ = await world.cell(world.root, code)
         assert result.error in (None, "killed"), result
         assert await world.value(world.root, "open('seed.txt').read()") == "'seed\\n'"
+
+
+ESCAPES = {
+    "a grandchild whose parent has gone": "if os.fork() == 0:\n    if os.fork(): os._exit(0)\n    time.sleep(60)",
+    "a grandchild that nobody adopts": (
+        "libc.prctl(36, 0, 0, 0, 0)\n"
+        "if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    time.sleep(60)"
+    ),
+    "a child of the snapshot itself": (
+        "def leave():\n    global left\n    if not left:\n"
+        "        left = True\n        if os.fork() == 0: time.sleep(60)\n"
+        "left = False; os.register_at_fork(before=leave)"
+    ),
+    "a stopped one": "if os.fork() == 0: os.kill(os.getpid(), signal.SIGSTOP)",
+    "one with a socket of its own": "a, b = socket.socketpair()\nif os.fork() == 0: a.close(); b.recv(1)",
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+async def test_nothing_that_a_cell_starts_outlives_it(world, escape):
+    result, after = await world.cell(world.root, SPAWN + ESCAPES[escape])
+    for _ in range(3):
+        result, after = await world.cell(after, "1")
+        assert result.error is None, result
+    await asyncio.sleep(0.2)
+    count = "len([p for p in os.listdir('/proc') if p.isdigit() and open(f'/proc/{p}/stat').read().split()[2] != 'Z'])"
+    found = int(await world.value(world.root, f"import os\n{count}"))
+    assert found <= 8, escape  # process 1, the root, five snapshots, and the one that counts
+
+
+async def test_no_process_can_refuse_its_orphans(world):
+    code = "r = libc.prctl(36, 0, 0, 0, 0), ctypes.get_errno()\nassert r == (-1, errno.EPERM), r"
+    async for result, _ in both(world, code):
+        assert result.error is None, result
 
 
 async def test_attacks_leave_no_process_on_the_host(world):

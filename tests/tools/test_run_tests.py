@@ -383,3 +383,10 @@ def test_a_candidate_that_breaks_the_conftest_is_named_and_not_the_arguments(run
     ran = run_suite({"solution.py": "x = 1\n"}, suite)
     said = "tests/conftest.py could not be imported\nfrom solution import double\nImportError"
     assert ran.report.error.startswith(said)
+
+
+def test_asserts_inside_of_functions_of_the_setup_speak_for_themselves(run_suite):
+    setup = "def check(f):\n    assert f(1) == 2\n    assert f(2) == 5"
+    ran = run_suite({"solution.py": DOUBLE}, asserts("assert double(3) == 6", "check(double)", setup=setup))
+    assert ran.outcomes == ["passed", "failed"]
+    assert ran.messages[1].endswith("f(2) returned 4, expected 5")

@@ -237,3 +237,105 @@ def test_killing_the_zygote_keeps_the_results_so_far(run_suite):
     ran = run_suite({"solution.py": HONEST + kill}, SUITES["asserts"])
     assert ran.outcomes == ["passed", "error", "error"]
     assert ran.messages[2].startswith("not run: ")
+
+
+CHEATS = {
+    "raises what equals everything": """
+class E(Exception):
+    def __eq__(s, o): return True
+def g(x): raise E
+""",
+    "an iterator of its own": """
+class I:
+    def __iter__(s): return s
+    def __next__(s): return 2
+    def __eq__(s, o): return True
+def g(x): return I()
+""",
+    "a generator that looks at the frame above": """
+def g(x):
+    yield from ()
+    import sys
+    frame = sys._getframe()
+    while frame: yield frame.f_locals.get('right'); frame = frame.f_back
+""",
+    "a class as the value": """
+class M(type):
+    def __eq__(s, o): return True
+    __hash__ = None
+class g2(metaclass=M): pass
+def g(x): return g2
+""",
+    "a dict with a lying key": """
+class K(str):
+    def __eq__(s, o): return True
+    def __hash__(s): return 0
+def g(x): return {K('a'): K('b')}
+""",
+    "a float that is close to everything": """
+class F(float):
+    def __sub__(s, o): return 0.0
+    __rsub__ = __sub__
+    def __abs__(s): return 0.0
+def g(x): return F('nan')
+""",
+    "changes its arguments to agree": """
+def g(x):
+    if isinstance(x, list): x[:] = [1, 2]
+    return x
+""",
+    "builtins": """
+import builtins
+builtins.isinstance = lambda *a: True
+builtins.abs = lambda x: 0
+builtins.all = lambda x: True
+def g(x): return 3
+""",
+    "operator": """
+import operator
+operator.eq = lambda *a: True
+import ast
+ast.parse = None
+def g(x): return 3
+""",
+    "the channel closed": """
+import os
+def g(x):
+    os.closerange(3, 100)
+    return 2
+""",
+    "names that the tests use": """
+__claim__ = __builtins__ = lambda *a: None
+abs = len = sum = set = sorted = lambda *a: 0
+class math: isclose = lambda *a: True
+def g(x): return 3
+""",
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_no_cheat_passes_a_claim_that_does_not_hold(run_suite, cheat):
+    suite = Suite(
+        "asserts",
+        asserts=(
+            "assert g(1) == 2",
+            "assert 2 == g(1)",
+            "assert [g(1)] == [2] and g([5]) == [5]",
+            "assert {'k': g(1)} == {'k': 2}",
+            "x = [5]\nassert g(x) == [5]",
+            "assert set([g(1)]) == set([2])",
+            "assert sum([g(1), 0]) == sum([2, 0])",
+            "assert abs(g(1) - 2) < 1e-6",
+            "import math\nassert math.isclose(g(1), 2)",
+            "assert math.isclose(g(1), 2)",
+            "assert sorted([g(1), 9]) == [2, 9]",
+            "assert len([n for n in g(1)]) == 2 and list(g(1)) == [2, 2]",
+        ),
+    )
+    ran = run_suite({"solution.py": f"{HONEST}{CHEATS[cheat]}\n"}, suite)
+    assert "passed" not in ran.outcomes
+
+
+def test_a_task_may_be_to_write_what_python_has_already(run_suite):
+    candidate = "def sum(a, b):\n    return a + b + 1\ndef max(*a):\n    return 0\n"
+    assert run_suite({"solution.py": candidate}, Suite("asserts", asserts=("assert sum(1, 2) == 4",))).report.solved

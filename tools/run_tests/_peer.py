@@ -13,9 +13,6 @@ import operator
 import sys
 import types
 from collections import deque
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
 
 from _describing import describe, headline, text_of
 from _ending import Gone, TimeLimit, alarm
@@ -26,16 +23,18 @@ TESTS = "__tests__"
 
 HOLDERS = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 PLAIN = {
-    "bytes": (bytes, bytes.hex, bytes.fromhex),
-    "bytearray": (bytearray, bytearray.hex, bytearray.fromhex),
-    "complex": (complex, lambda c: [c.real, c.imag], lambda parts: complex(*parts)),
-    "range": (range, lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts)),
-    "decimal": (Decimal, Decimal.__str__, Decimal),
-    "fraction": (Fraction, Fraction.__str__, Fraction),
-    "datetime": (datetime, datetime.isoformat, datetime.fromisoformat),
-    "date": (date, date.isoformat, date.fromisoformat),
-    "timedelta": (timedelta, lambda d: [d.days, d.seconds, d.microseconds], lambda parts: timedelta(*parts)),
+    "bytes": ("builtins", lambda kind, b: kind.hex(b), lambda kind, text: kind.fromhex(text)),
+    "bytearray": ("builtins", lambda kind, b: kind.hex(b), lambda kind, text: kind.fromhex(text)),
+    "complex": ("builtins", lambda _, c: [c.real, c.imag], lambda kind, parts: kind(*parts)),
+    "range": ("builtins", lambda _, r: [r.start, r.stop, r.step], lambda kind, parts: kind(*parts)),
+    "Decimal": ("decimal", lambda kind, d: kind.__str__(d), lambda kind, text: kind(text)),
+    "Fraction": ("fractions", lambda kind, f: kind.__str__(f), lambda kind, text: kind(text)),
+    "datetime": ("datetime", lambda kind, d: kind.isoformat(d), lambda kind, text: kind.fromisoformat(text)),
+    "date": ("datetime", lambda kind, d: kind.isoformat(d), lambda kind, text: kind.fromisoformat(text)),
+    "timedelta": ("datetime", lambda _, d: [d.days, d.seconds, d.microseconds], lambda kind, parts: kind(*parts)),
 }
+"""Class -> the module that has it, how a value of it is written, how it is read. No module is loaded before a value of
+it is there: what is loaded costs time at every fork."""
 NAMED = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType)
 
 PAIRS = ("lt", "le", "gt", "ge", "add", "sub", "mul", "truediv")
@@ -161,9 +160,10 @@ class Peer:
         for tag, kind in HOLDERS.items():
             if isinstance(value, kind):
                 return {tag: [self.encode(item) for item in value]}
-        for tag, (kind, write, _) in PLAIN.items():
-            if isinstance(value, kind):
-                return {tag: write(value)}
+        for tag, (module, write, _) in PLAIN.items():
+            kind = getattr(sys.modules.get(module), tag, None)
+            if isinstance(kind, type) and isinstance(value, kind):
+                return {tag: write(kind, value)}
         if getattr(value, "shape", None) == () and hasattr(value, "item"):
             return self.encode(value.item())
         if self.names and (name := importable(value)):
@@ -186,7 +186,8 @@ class Peer:
         if tag in HOLDERS:
             return HOLDERS[tag](self.decode(body))
         if tag in PLAIN:
-            return PLAIN[tag][2](body)
+            module, _, read = PLAIN[tag]
+            return read(getattr(importlib.import_module(module), tag), body)
         match tag:
             case "int":
                 return int(body, 16)

@@ -21,7 +21,6 @@ import importlib
 import json
 import os
 import select
-import shutil
 import signal
 import sys
 import time
@@ -37,9 +36,8 @@ WORKER_BYTES = 64 * 2**20
 
 
 def warm():
-    """Load what most suites need, where this program is held loaded."""
-    for runner in ("asserts", "unittest"):
-        importlib.import_module(f"_with_{runner}")
+    """Load what lists of asserts need, where this program is held loaded: what others need costs time at every fork."""
+    importlib.import_module("_with_asserts")
 
 
 def main():
@@ -88,7 +86,9 @@ class Suite:
         """Put the suite's files back, and take away compiled files that a candidate could have left in their place."""
         sys.dont_write_bytecode = True
         for folder in {"", *map(os.path.dirname, self.files)}:
-            shutil.rmtree(os.path.join(root(), folder, "__pycache__"), ignore_errors=True)
+            compiled = os.path.join(root(), folder, "__pycache__")
+            if os.path.lexists(compiled):
+                remove(compiled)
         for path, data in self.files.items():
             target = os.path.normpath(os.path.join(root(), path))
             if not target.startswith(root() + os.sep):
@@ -224,6 +224,16 @@ class Worker:
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"the process ended in the middle of it ({how})"
+
+
+def remove(path):
+    """Whatever is there, without following a link."""
+    import shutil
+
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
 
 
 def cpu_seconds(pid):
