@@ -11,7 +11,7 @@ import struct
 import time
 
 from guest import processes
-from guest.frames import Line, encode
+from guest.frames import Line, order
 from guest.node import HELLO
 
 _REPLY = 8 << 20
@@ -41,7 +41,7 @@ class Heap:
         if not fds:
             self.line.send(message)
         elif self.line.flush():
-            socket.send_fds(self.line.sock, [encode(message)], fds)
+            socket.send_fds(self.line.sock, [order(message)], fds)
         else:
             raise BlockingIOError("the node does not read")
 

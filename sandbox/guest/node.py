@@ -12,6 +12,7 @@ import _thread
 import builtins
 import contextlib
 import gc
+import marshal
 import os
 import signal
 import sys
@@ -40,7 +41,7 @@ def root(control):
 class Node:
     def __init__(self, control):
         self._control = control
-        self._inbox = Inbox(_FRAME)
+        self._inbox = Inbox(_FRAME, marshal.loads)
         self._pid, self._cells = os.getpid(), 0
         self._slot = ""
         self._open, self._rest = [], []
@@ -102,12 +103,11 @@ class Node:
                 os.close(fd)
             self._say({"forked": pid})
             return
-        self._control.close()
-        self._control, self._inbox = _socket.socket(fileno=fds[0]), Inbox(_FRAME)
-        os.set_inheritable(fds[0], False)
+        os.dup2(fds[0], self._control.fileno(), inheritable=False)
         os.dup2(fds[1], 1)
         os.dup2(fds[1], 2)
-        os.close(fds[1])
+        for fd in fds:
+            os.close(fd)
         if state:
             random.setstate(state)
         self._pid = os.getpid()
