@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from reasoner.dialect.driven import Driven, written
-from reasoner.errors import CoreError
+from reasoner.errors import CoreError, TaskError
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import Core, Verifier, World
-from reasoner.suites import report
+from reasoner.suites import beyond_help, report
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered, Event, Wrote
 from reasoner.tree import Head, Node, Tree
@@ -22,6 +22,7 @@ from reasoner.types import (
     Limits,
     NodeId,
     Piece,
+    Report,
     Sampling,
     SnapshotId,
     Span,
@@ -68,6 +69,21 @@ class Loop:
     limits: Limits
     level: str
     tell: Callable[[Event], None]
+
+    async def before(self, ledger: Ledger) -> Report | None:
+        """What the visible tests say of the files as they are; None where there are no such tests.
+
+        Raises:
+            TaskError: they cannot run, whatever is written.
+        """
+        if self.task.visible is None:
+            return None
+        result, _ = await self.toolbox.call(self.world, self.world.root, ToolCall("run_tests", {}), self.limits)
+        ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        said = report(result, self.level)
+        if problem := beyond_help(self.task, said):
+            raise TaskError(f"task {self.task.id}: {problem}")
+        return said
 
     async def grow(self, tree: Tree, head: Head, ledger: Ledger) -> Node:
         """One move of `head`, judged: a node that is ready to be added. Raises `CoreError`, `SandboxError`."""

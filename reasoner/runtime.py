@@ -22,6 +22,7 @@ from reasoner.types import Files, Json, Limits, NodeId, Report, Result, Status, 
 from reasoner.verifiers.suite import VisibleSuite
 
 EXHAUSTED = "the strategy has nothing left to try"
+ALREADY = "all visible tests pass as it is"
 _TICK = 0.25
 """Seconds after which the stopping policy is asked again while nothing finishes: time and tokens run on."""
 
@@ -51,6 +52,7 @@ class Reasoner:
         """Search until the stopping policy has a reason, then grade the answer in a fresh world.
 
         Raises:
+            TaskError: the task cannot be put to a model, or its tests cannot run whatever is written.
             CoreError, SandboxError, ToolError, TraceError: our surroundings failed; it does not count as unsolved.
         """
         tell = _fan_out(listeners)
@@ -64,10 +66,14 @@ class Reasoner:
             tell(Added(tree[tree.plant([root], world.root)]))
             tools, level = self._tools(task), self.sandbox.level
             loop = Loop(task, self.core, world, tools, dialect, self.verifiers, self.limits, level, tell)
-            stop = await self._search(loop, tree, ledger, tell)
+            before = await loop.before(ledger)
+            solved = before is not None and before.solved
+            stop = Stop(ALREADY) if solved else await self._search(loop, tree, ledger, tell)
             tell(Stopped(stop))
-            answer = self.strategy.answer(tree)
-            files = await world.get(tree[answer].world, task.editable) if answer is not None else {}
+            answer = None if solved else self.strategy.answer(tree)
+            files: Files | None = {} if solved else None
+            if answer is not None:
+                files = await world.get(tree[answer].world, task.editable)
         finally:
             await world.close()
         result = await self._result(task, stop, answer, files, ledger)
@@ -99,7 +105,9 @@ class Reasoner:
                 tree.drop(head)
                 tell(Dropped(head.id, "stopped", branch.spent))
 
-    async def _result(self, task: Task, stop: Stop, answer: NodeId | None, files: Files, ledger: Ledger) -> Result:
+    async def _result(
+        self, task: Task, stop: Stop, answer: NodeId | None, files: Files | None, ledger: Ledger
+    ) -> Result:
         report = await self._grade(task, files, task.visible)
         hidden = await self._grade(task, files, task.hidden)
         decisive = report or hidden
@@ -110,7 +118,7 @@ class Reasoner:
             status,
             stop,
             answer,
-            files,
+            files or {},
             report,
             asdict(ledger.spent),
             self.sandbox.level,
@@ -118,8 +126,9 @@ class Reasoner:
             hidden=hidden,
         )
 
-    async def _grade(self, task: Task, files: Files, suite: Suite | None) -> Report | None:
-        if suite is None or not files:
+    async def _grade(self, task: Task, files: Files | None, suite: Suite | None) -> Report | None:
+        """`files` are what is changed; None where there is no answer."""
+        if suite is None or files is None:
             return None
         return await self.sandbox.grade({**task.files, **files}, suite, self.limits)
 

@@ -5,14 +5,18 @@ run, and in which world, is not known here.
 """
 
 import base64
+import re
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
-from reasoner.types import Outcome, Report, Runner, Suite, TestResult, ToolResult, Trust
+from reasoner.types import Outcome, Report, Runner, Suite, Task, TestResult, ToolResult, Trust
 
 TEST_S = 5.0
 """Seconds that one test may take."""
 TOTAL_S = 20.0
 """Seconds that a suite may take where nothing else bounds it."""
+NO_TESTS = "no tests were found"
+_MISSING = re.compile(r"No module named '([A-Za-z_][\w.]*)'")
 _MARGIN_S = 1.0
 """What the program needs to end by itself before the world's own deadline kills it and its results with it."""
 _TESTS_MAX = 10_000
@@ -65,6 +69,26 @@ def report(result: ToolResult, level: str = "", *, graded: Runner | None = None)
     apart = graded == "asserts" and isinstance(answer, dict) and answer.get("trust") == "strong"
     trust: Trust = "strong" if apart and not error else "weak"
     return Report(tests, error[:_TEXT_MAX], trust, level, result.wall_s, result.cpu_s)
+
+
+def beyond_help(task: Task, before: Report) -> str:
+    """Why no solution can make the visible tests run, judged by what they said `before` there was one; else empty.
+
+    A module that is missing may be one that the solution brings, unless the tests themselves import it and no file of
+    the task could be it.
+    """
+    if before.error == NO_TESTS:
+        return "no test was found in its test files: name the functions test_*, or pass another test command"
+    found = _MISSING.search(before.error)
+    if not found or task.visible is None:
+        return ""
+    name = found[1].partition(".")[0]
+    paths = [*task.files, *task.editable, *task.visible.files]
+    brought = {PurePosixPath(path).parts[0].removesuffix(".py") for path in paths}
+    wanted = re.compile(rf"^\s*(import|from)\s+{re.escape(name)}\b".encode(), re.MULTILINE)
+    if name in brought or not any(wanted.search(data) for data in task.visible.files.values()):
+        return ""
+    return f"its tests import {name}, which the sandbox does not have: install it into a venv and pass --python VENV"
 
 
 def _tests(rows: object) -> tuple[TestResult, ...] | None:

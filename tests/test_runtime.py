@@ -8,10 +8,10 @@ import pytest
 
 from reasoner import trace
 from reasoner.cores.scripted import Reply, ScriptedCore
-from reasoner.errors import CoreError
+from reasoner.errors import CoreError, TaskError
 from reasoner.ledger import Budget, Ledger
 from reasoner.protocols import Strategy
-from reasoner.runtime import EXHAUSTED, Reasoner
+from reasoner.runtime import ALREADY, EXHAUSTED, Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Revise, Single
 from reasoner.stopping import SOLVED
@@ -78,7 +78,8 @@ async def test_a_solution_that_passes_ends_the_search_and_is_graded_again() -> N
     assert (result.status, result.stop.reason) == ("solved", SOLVED)
     assert result.files == {"solution.py": b"def double(x):\n    return 2 * x\n"}
     assert result.report is not None and result.report.solved
-    assert result.spent["decoded"] == len(RIGHT) and result.spent["tool_calls"] == 1
+    assert result.spent["decoded"] == len(RIGHT)
+    assert result.spent["tool_calls"] == 2, "once before, once on the attempt"
     assert [k for k in kinds(events) if k not in ("Entered", "Wrote")] == [
         "Began", "Added", "Opened", "Added", "Stopped", "Finished",
     ]  # fmt: skip
@@ -233,3 +234,20 @@ async def test_a_trace_rebuilds_the_tree(tmp_path: Path) -> None:
     rebuilt = trace.read(tmp_path / "t.jsonl")
     assert rebuilt.tree().nodes == [e.node for e in events if isinstance(e, Added)]
     assert isinstance(rebuilt.events[-1], Finished) and not rebuilt.cut
+
+
+async def test_a_task_whose_tests_pass_as_it_is_costs_no_token() -> None:
+    done = replace(TASK, files={"solution.py": b"def double(x):\n    return 2 * x\n"})
+    result = await reasoner(ScriptedCore([]), BestOfN()).solve(done)
+    assert (result.status, result.stop.reason, result.node, result.files) == ("solved", ALREADY, None, {})
+    assert result.report is not None and result.report.solved
+    assert result.spent["decoded"] == 0
+
+
+async def test_tests_that_no_solution_can_make_run_are_refused_before_a_token_is_spent() -> None:
+    def nothing(name: str, arguments: Json, files: Files) -> ToolResult:
+        return ToolResult(value={"tests": [], "error": "no tests were found", "trust": "weak"})
+
+    core = ScriptedCore([Reply(RIGHT)])
+    with pytest.raises(TaskError, match="task double: no test was found in its test files"):
+        await Reasoner(core, ScriptedSandbox(nothing, grade), Single(), clock=core.clock).solve(TASK)

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from reasoner.suites import report, suite_arguments
-from reasoner.types import Suite, ToolResult
+from reasoner.suites import beyond_help, report, suite_arguments
+from reasoner.types import Report, Suite, Task, TestResult, ToolResult
 
 ROW = {"name": "a", "outcome": "passed", "message": ""}
 
@@ -96,3 +96,31 @@ def test_texts_of_an_answer_are_cut():
     row = {"name": "n" * 9999, "outcome": "failed", "message": "m" * 9999}
     said = report(ToolResult(value={"tests": [row], "error": "e" * 9999}))
     assert max(len(said.tests[0].name), len(said.tests[0].message), len(said.error)) == 2000
+
+
+def importing(test: bytes, *editable: str) -> Task:
+    return Task("t", "", {}, editable, Suite("pytest", {"test_a.py": test}, ("test_a.py",)))
+
+
+MISSING = Report(error="test_a.py could not be imported\nModuleNotFoundError: No module named 'numpy.linalg'")
+
+
+@pytest.mark.parametrize(
+    ("task", "before", "says"),
+    [
+        (importing(b"import numpy.linalg\n"), MISSING, "import numpy, which the sandbox does not have"),
+        (importing(b"    from numpy import array\n"), MISSING, "import numpy"),
+        (importing(b"import a\n", "a.py"), MISSING, ""),
+        (importing(b"import numpy\n", "numpy/__init__.py"), MISSING, ""),
+        (importing(b"import numpy\n", "numpy.py"), MISSING, ""),
+        (importing(b"import numpy\n"), Report(error="SyntaxError in a.py"), ""),
+        (importing(b"x = 1\n"), Report(error="no tests were found"), "no test was found"),
+        (importing(b"import numpy\n"), Report((TestResult("a", "failed"),)), ""),
+    ],
+)
+def test_tests_are_beyond_help_only_where_no_file_of_a_solution_could_matter(
+    task: Task, before: Report, says: str
+) -> None:
+    said = beyond_help(task, before)
+    assert says in said
+    assert bool(said) == bool(says)

@@ -21,7 +21,7 @@ TASK = {
     "adding.py": "def add(a, b):\n    raise NotImplementedError\n",
     "test_adding.py": (
         "import unittest\n\nimport adding\n\n\nclass AddTest(unittest.TestCase):\n"
-        "    def test_there_is_a_function(self):\n        self.assertTrue(callable(adding.add))\n"
+        "    def test_it_returns_something(self):\n        self.assertIsNotNone(adding.add(1, 2))\n"
     ),
 }
 """Its tests ask for little: not the model is tested here but everything around it."""
