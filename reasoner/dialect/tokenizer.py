@@ -69,11 +69,10 @@ class HubTokenizer:
         added = spec.get("added_tokens") or []
         self.controls = {token["content"]: int(token["id"]) for token in added}
         self._control_ids = frozenset(self.controls.values())
-        self._whole = tokenizers.Tokenizer.from_str(json.dumps(spec))
         self._plain = tokenizers.Tokenizer.from_str(
             json.dumps({**spec, "added_tokens": [], "post_processor": None, "truncation": None, "padding": None})
         )
-        self.vocabulary = max(self._whole.get_vocab_size(with_added_tokens=True), 1 + max(self._control_ids, default=0))
+        self.vocabulary = max(self._plain.get_vocab_size(), 1 + max(self._control_ids, default=0))
         self.ends = self._ends(config, generation)
         chat = directory / "chat_template.jinja"
         own = chat.read_text(encoding="utf-8") if chat.is_file() else config.get("chat_template") or ""
@@ -97,7 +96,7 @@ class HubTokenizer:
         return [i for i in apart if i not in self._control_ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        text: str = self._whole.decode([i for i in ids if i not in self._control_ids], skip_special_tokens=False)
+        text: str = self._plain.decode([i for i in ids if i not in self._control_ids], skip_special_tokens=False)
         return text
 
 
