@@ -370,7 +370,7 @@ def smolagents(rounds: str) -> float:
 
     mounts = local_image(docker.from_env())
     address = ("--KernelGatewayApp.ip=0.0.0.0", "--KernelGatewayApp.port=8888")
-    serve = [f"{sys.prefix}/bin/python", "-m", "jupyter", "kernelgateway", *address]
+    serve = [f"{sys.prefix}/bin/python", "-m", "kernel_gateway", *address]
     executor = DockerExecutor(
         [],
         AgentLogger(level=LogLevel.OFF),

@@ -24,7 +24,10 @@ print(json.dumps({
     "sites": site.getsitepackages(["/usr"]),
 }))
 """
-_WHEELS_EXPECT = ("libstdc++.so.6", "libgcc_s.so.1", "libnss_files.so.2")
+_WHEELS_EXPECT = (
+    *("libstdc++.so.6", "libgcc_s.so.1", "libnss_files.so.2", "libm.so.6", "libresolv.so.2"),
+    *("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"),
+)
 """Libraries that binary wheels take for granted."""
 _UNUSED = ("_tkinter", "nis", "_test", "xx")
 """Extension modules that are of no use in a world: windows, yellow pages, CPython's own tests."""

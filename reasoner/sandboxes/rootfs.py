@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reasoner.content import content_dir
 from reasoner.errors import SandboxError
-from reasoner.sandboxes import owner
+from reasoner.sandboxes import interpreter, owner
 from reasoner.sandboxes.interpreter import Interpreter, extensions, libraries
 
 Progress = Callable[[str], None]
@@ -69,7 +69,9 @@ def digest(found: Interpreter) -> str:
 def build() -> str:
     """Eight hex digits of all that goes into every root: how it is made, this guest, these packages. Roots and images
     of another build are of no use to this installation."""
-    summed = hashlib.sha256(Path(__file__).read_bytes())
+    summed = hashlib.sha256()
+    for recipe in (__file__, interpreter.__file__):
+        summed.update(Path(recipe).read_bytes())
     for name in _ALWAYS_THERE:
         summed.update(f"{name} {importlib.metadata.version(name)}\0".encode())
     for place, source in _guest_files():

@@ -387,3 +387,16 @@ async def test_a_random_walk_always_matches_a_model_that_recomputes_it(world):
         told = "import os\nglobals().get('seen', []), {n: open(n).read() for n in os.listdir('.') if n != 'seed.txt'}"
         found = eval(await world.value(look, told))
         assert found == model[look], (step, kind)
+
+
+async def test_libraries_that_wheels_take_for_granted_are_there(world):
+    names = [
+        "libstdc++.so.6",
+        "libgcc_s.so.1",
+        "libm.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "librt.so.1",
+        "libutil.so.1",
+    ]
+    assert await world.value(world.root, f"import ctypes\n[n for n in {names} if not ctypes.CDLL(n)]") == "[]"
