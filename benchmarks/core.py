@@ -1,11 +1,11 @@
 """How fast, how frugal and how forgetful the local core is, beside transformers and llama.cpp in the same run.
 
-    python benchmarks/core.py --prepare     once: fetch the model, build llama.cpp (as benchmarks/models.py does)
+    python benchmarks/core.py --prepare     once: fetch the models
     python benchmarks/core.py [--quick]     --quick: SmolLM2-135M, fewer tokens, under 60 s on two idle CPUs
 
 Each row runs in a process of its own, both sides of a row by turns (A B A B, medians), so that what else the machine
-does hits both. `--only ROW` runs one row, `--dtype int4` the quantised weights, `--vllm PYTHON` names an interpreter
-that has vLLM (docs/servers.md says how one is made); without it that row is left out.
+does hits both. `--only ROW` runs one row, `--dtype int4` the quantised weights. `--vllm PYTHON` names an interpreter
+that has vLLM, `--llama FILE` a llama-server (docs/servers.md says how they are made); rows without a peer are left out.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,11 +22,11 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS, FILES = ROOT / ".venv-models", ROOT / "runs" / "models"
+FILES = ROOT / "runs" / "models"
 SMALL, DEFAULT = "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct"
 PROMPT = 400
 KV = 512 * 2**20
@@ -38,7 +39,8 @@ class Setting:
     directory: Path
     dtype: str
     quick: bool
-    vllm: Path | None = None
+    vllm: Path | None
+    llama: Path | None
 
     @property
     def rounds(self) -> int:
@@ -76,10 +78,15 @@ async def branches(core: Any, rows: int, new: int) -> float:
 
 
 def transformers_branches(model: Any, ids: list[int], rows: int, new: int) -> float:
-    """The same by `generate` on a batch; its prefill is not counted."""
+    """The same by `generate`, on a batch whose prompt is in its cache already."""
     import torch
+    from transformers import DynamicCache
 
     batch = torch.tensor([ids] * rows)
+    cache = DynamicCache()
+    with torch.inference_mode():
+        model(batch[:1, :-1], past_key_values=cache)
+    cache.batch_repeat_interleave(rows)
     times: list[float] = []
 
     class Clock:
@@ -89,6 +96,7 @@ def transformers_branches(model: Any, ids: list[int], rows: int, new: int) -> fl
 
     model.generate(
         batch,
+        past_key_values=cache,
         attention_mask=torch.ones_like(batch),
         do_sample=True,
         temperature=0.8,
@@ -194,38 +202,67 @@ async def against_vllm(setting: Setting) -> dict[str, Any]:
 
 
 async def one_stream(setting: Setting) -> dict[str, Any]:
-    """One stream against llama.cpp with its own 4-bit file."""
+    """One greedy stream over three kinds of text, against llama.cpp's server with the 4-bit file of the same model."""
+    import httpx
+
+    from reasoner.dialect.driven import Driven
+    from reasoner.tasks import load
     from reasoner.types import Sampling
 
-    sys.path.insert(0, str(PEERS))
-    from llama_cpp import Llama
+    core, new = ours(setting), 16 if setting.quick else 64
+    encode, dialect, task = core.tokenizer.encode, Driven(core.tokenizer), load(ROOT / "examples" / "zipper")
+    prompts = {
+        "code": prompt(core),
+        "prose": encode((ROOT / "README.md").read_text(encoding="utf-8"))[:PROMPT],
+        "task": [*dialect.root(task).ids, *dialect.attempt(task, "", None).ids],
+    }
+    threads = str(os.cpu_count())
+    flags = [
+        "-m",
+        str(FILES / setting.directory.name),
+        "-t",
+        threads,
+        "-c",
+        "2048",
+        "--parallel",
+        "1",
+        "--port",
+        "8923",
+    ]
+    server = await asyncio.create_subprocess_exec(str(setting.llama), *flags, stdout=DEVNULL, stderr=DEVNULL)
+    ratios = []
+    try:
+        async with httpx.AsyncClient(base_url="http://127.0.0.1:8923", timeout=120) as client:
+            while not await _answers(client):
+                assert server.returncode is None, f"{setting.llama} ended"
+                await asyncio.sleep(0.5)
+            for kind, ids in prompts.items():
+                asked = {"prompt": ids, "n_predict": new, "temperature": 0, "ignore_eos": True, "cache_prompt": True}
+                pairs = []
+                for _ in range(setting.rounds + 1):
+                    await core.complete(ids, Sampling(max_tokens=1))
+                    start = time.perf_counter()
+                    done = await core.complete(ids, Sampling(max_tokens=new))
+                    mine = len(done.ids) / (time.perf_counter() - start)
+                    said = (await client.post("/completion", json=asked)).raise_for_status().json()["timings"]
+                    pairs.append((mine, said["predicted_per_second"]))
+                ratios.append(statistics.median(a / b for a, b in pairs[1:]))
+                mine, other = (statistics.median(side) for side in zip(*pairs[1:], strict=True))
+                print(f"one stream of {kind:5}: {mine:5.1f} tokens/s, llama.cpp {other:5.1f}")
+    finally:
+        server.terminate()
+        await server.wait()
+        await core.close()
+    return {"one_stream": figure(statistics.mean(ratios), 1.0, "x", "higher", "llama.cpp's server, its own 4-bit file")}
 
-    core = ours(setting)
-    new = 16 if setting.quick else 64
-    file = FILES / setting.directory.name
-    theirs = Llama(str(file), n_ctx=1024, n_threads=os.cpu_count(), verbose=False)
-    ids = prompt(core)
 
-    async def mine() -> float:
-        await core.complete(ids, Sampling(max_tokens=1))
-        start = time.perf_counter()
-        await core.complete(ids, Sampling(max_tokens=new))
-        return new / (time.perf_counter() - start)
+async def _answers(client: Any) -> bool:
+    import httpx
 
-    def other() -> float:
-        theirs.reset()
-        theirs.eval(ids)
-        start = time.perf_counter()
-        for _ in range(new):
-            theirs.eval([theirs.sample(temp=0.0)])
-        return new / (time.perf_counter() - start)
-
-    await mine()
-    pairs = [(await mine(), other()) for _ in range(setting.rounds)]
-    await core.close()
-    print(f"one stream: {statistics.median(a for a, _ in pairs):.1f} tokens/s, llama.cpp {pairs[-1][1]:.1f}")
-    ratio = statistics.median(a / b for a, b in pairs)
-    return {"one_stream": figure(ratio, 1.0, "x", "higher", f"llama.cpp {file.name}")}
+    try:
+        return bool((await client.get("/health")).is_success)
+    except httpx.TransportError:
+        return False
 
 
 async def backtracks(setting: Setting) -> dict[str, Any]:
@@ -356,28 +393,41 @@ ROWS: dict[str, Callable[[Setting], Coroutine[Any, Any, dict[str, Any]]]] = {
 }
 
 
+def prepare() -> None:
+    """The models, and the files as they were published, for peers that read those."""
+    from reasoner.models.fetch import fetch
+    from reasoner.models.progress import Silent
+    from reasoner.models.registry import entries
+
+    FILES.mkdir(parents=True, exist_ok=True)
+    for entry in entries():
+        if entry.name in (SMALL, DEFAULT) and not (FILES / entry.name).exists():
+            shutil.copy(fetch(entry, FILES, Silent()).path, FILES / entry.name)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--prepare", action="store_true", help="fetch the model and build the peers")
+    parser.add_argument("--prepare", action="store_true", help="fetch the models")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--model", default="", help="a name of `reasoner models list`")
     parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32", "int4"])
     parser.add_argument("--vllm", type=Path, metavar="PYTHON", help="an interpreter that has vLLM")
+    parser.add_argument("--llama", type=Path, metavar="LLAMA_SERVER", help="llama.cpp's server")
     parser.add_argument("--only", choices=ROWS, action="append")
     parser.add_argument("--child", choices=ROWS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     from reasoner import models
 
     if arguments.prepare:
-        subprocess.run([sys.executable, ROOT / "benchmarks" / "models.py", "--prepare"], check=True)
+        prepare()
         return
     directory = models.resolve(arguments.model or (SMALL if arguments.quick else DEFAULT))
     if arguments.child:
-        setting = Setting(directory, arguments.dtype, arguments.quick, arguments.vllm)
+        setting = Setting(directory, arguments.dtype, arguments.quick, arguments.vllm, arguments.llama)
         print(json.dumps(asyncio.run(ROWS[arguments.child](setting))))
         return
     figures: dict[str, Any] = {}
-    there = {"one_stream": PEERS.is_dir(), "against_vllm": arguments.vllm is not None}
+    there = {"one_stream": arguments.llama is not None, "against_vllm": arguments.vllm is not None}
     for name in arguments.only or [n for n in ROWS if there.get(n, True)]:
         figures |= _in_a_process_of_its_own(name)
     print(json.dumps(figures))
