@@ -7,6 +7,10 @@ Entry = collections.namedtuple("Entry", "kind mode content size")
 """kind "f", "d" or "l"; mode bits; digest of the content, or the target of a link; bytes."""
 
 
+_ENTRY = 256
+"""Bytes that a content takes besides itself."""
+
+
 class TooMuch(Exception):
     """A slot holds more than a snapshot may."""
 
@@ -22,7 +26,7 @@ class Store:
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         if digest not in self._contents:
             self._contents[digest] = content
-            self.size += len(content)
+            self.size += len(content) + _ENTRY
         return digest
 
     def __getitem__(self, digest):
@@ -31,7 +35,7 @@ class Store:
     def collect(self, manifests):
         wanted = {entry.content for manifest in manifests for entry in manifest.values() if entry.kind == "f"}
         self._contents = {digest: held for digest, held in self._contents.items() if digest in wanted}
-        self.size = sum(map(len, self._contents.values()))
+        self.size = sum(map(len, self._contents.values())) + _ENTRY * len(self._contents)
 
 
 def written(manifest, files, store):

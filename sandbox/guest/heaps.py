@@ -28,6 +28,8 @@ class Heap:
         self.pidfd = os.pidfd_open(pid)
         self.alive, self.uses, self.expecting, self.owing = True, 0, 0, 0
         self.woken = time.monotonic()
+        self.adopted = False
+        """Whether its own parent has died, and another one has to wait for it."""
         self.slot = self.manifest = None
         """Where its cell ran, and the files that it left there."""
         self.toil = 0.0
@@ -61,18 +63,21 @@ class Heap:
         """The living heaps that it descends from, itself and the nearest first."""
         at, found = self, []
         while at:
-            if at.alive:
-                found.append(at)
-            at = at.parent
+            found.append(at)
+            at = at.above()
         return found
+
+    def above(self):
+        """The nearest ancestor that lives. The dead ones between are forgotten."""
+        while self.parent and not self.parent.alive:
+            self.parent, self.adopted = self.parent.parent, True
+        return self.parent
 
     def keeper(self, root):
         """Who has to wait for it and for its orphans once it is dead: its parent, or the nearest ancestor that adopts,
         which the root does not. None is the supervisor."""
-        keeper = self.parent
-        while keeper and not keeper.alive:
-            keeper = keeper.parent if keeper.parent is not root else None
-        return keeper
+        above = self.above()
+        return None if self.adopted and above is root else above
 
     def close(self):
         self.alive = False

@@ -142,7 +142,7 @@ class Slot:
             os.chmod(full, mode)
         fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
-            content = file.read(room + 1)
+            content = file.read(status.st_size)  # asking for more would keep a page for every byte
         entry = Entry("f", mode, self._store.add(content), len(content))
         return Seen(entry, signature, status.st_ctime_ns + _GRAIN_NS < now)
 
