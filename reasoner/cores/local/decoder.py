@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from reasoner.cores.local.attention import attend
 from reasoner.cores.local.checkpoint import Checkpoint
-from reasoner.cores.local.linear import Linear, make_linear
+from reasoner.cores.local.linear import FEW, Linear, make_linear
 from reasoner.cores.local.plan import Batch
 
 _ARCHITECTURES = {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM"}
@@ -136,7 +136,7 @@ class Decoder:
         self.vocabulary = shape.vocabulary
         self.device = device
         self.shares = device.type == "cpu"
-        self.nearly_free = 8 if device.type == "cpu" else 64
+        self.nearly_free = 64 if device.type != "cpu" else FEW if quartered else 8
         self._dtype = dtype
         tensors = _Tensors(checkpoint, dtype, device, quartered)
         tied = shape.tied or "lm_head.weight" not in checkpoint

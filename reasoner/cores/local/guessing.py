@@ -10,12 +10,18 @@ from reasoner.cores.local.cache import Ids
 
 
 def guess(tokens: Ids, most: int) -> Ids:
-    """At most `most` tokens that followed the latest of the longest earlier matches of the last three, two or one."""
+    """What followed the latest of the longest earlier matches of the last three, two or one tokens.
+
+    After three that match, the text goes on as before for three tokens and more: at most `most` are returned. After two
+    or one it does so for less than one on average, so no more are guessed than match.
+    """
     places = np.flatnonzero(tokens[:-1] == tokens[-1])
+    matched = min(1, len(places))
     for back in (1, 2):
         longer = places[places >= back]
         longer = longer[tokens[longer - back] == tokens[len(tokens) - 1 - back]]
         if not len(longer):
             break
-        places = longer
-    return tokens[places[-1] + 1 :][:most] if len(places) else tokens[:0]
+        places, matched = longer, back + 1
+    count = most if matched == 3 else min(most, matched)
+    return tokens[places[-1] + 1 :][:count] if matched else tokens[:0]

@@ -58,7 +58,7 @@ class Quartered:
         self._many = Packed(values, bias) if _can_pack() else Plain(values, bias)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        if len(x) > _FEW:
+        if len(x) > FEW:
             return self._many(x)
         x = x.to(torch.bfloat16)
         out: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._codes, _GROUP, self._grid)
@@ -105,7 +105,7 @@ _BLOCK = 256
 _GROUP = 32
 _WIDTHS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """How much of a group's range the grid spans; what lies beyond is clipped."""
-_FEW = 4
+FEW = 4
 """Rows up to which reading 4 bits is quicker than reading 16 and multiplying faster (benchmarks/core.md)."""
 _ROWS = 32
 """The batch that the packed layout is chosen for."""
