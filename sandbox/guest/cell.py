@@ -11,6 +11,8 @@ import traceback
 
 _FRAMES = 3
 _DETAIL = 4000
+_REMEMBERED = 1000
+"""Cells and files whose lines can be shown in a traceback; older ones are named only."""
 
 
 class Expired(BaseException):
@@ -19,6 +21,8 @@ class Expired(BaseException):
 
 def execute(source, namespace, name, seconds, value_limit):
     """Run `source` in `namespace`; {"error", "value", "detail"} with the words of a tool result."""
+    if len(linecache.cache) >= _REMEMBERED:
+        del linecache.cache[next(iter(linecache.cache))]
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     before = signal.signal(signal.SIGALRM, _expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
