@@ -18,12 +18,13 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from core_peers import against_vllm, one_stream, throughput
+from core_peers import against_vllm, equality, one_stream, throughput
 from core_rows import FILES, Setting, backtracks, cold_start, memory, schedule
 
 SMALL, DEFAULT = "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct"
 ROWS: dict[str, Callable[[Setting], Coroutine[Any, Any, dict[str, Any]]]] = {
-    row.__name__: row for row in (throughput, against_vllm, one_stream, backtracks, schedule, memory, cold_start)
+    row.__name__: row
+    for row in (equality, throughput, against_vllm, one_stream, backtracks, schedule, memory, cold_start)
 }
 
 

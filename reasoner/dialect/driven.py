@@ -5,6 +5,7 @@ core write, and opens the next user's turn with what the world said. So any move
 an earlier node needs no repair. Everything here is pure: tasks and completions in, steps out.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,17 @@ _WHOLE_FILE = 8_000
 """Characters up to which a file is written anew rather than edited."""
 _FENCE = "```python\n"
 _CLOSE = "\n```"
+_AFTERWARDS = (
+    "\nif __name__",
+    "\nassert ",
+    "\nprint(",
+    "\nimport unittest",
+    "\nunittest.",
+    "\ndef test_",
+    "\nclass Test",
+    "\n# Test",
+    "\n# Example",
+)
 
 
 @dataclass(frozen=True)
@@ -123,13 +135,19 @@ class Driven:
         return forced(self._encode("\n\n" + prompt("reflect")) + self._answer())
 
     def code_stops(self, task: Task) -> tuple[str, ...]:
-        return (_CLOSE,) if self._single(task) else ()
+        """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
+        more or a demonstration. A beginning that the file has already is none."""
+        if not self._single(task):
+            return ()
+        stub = "\n" + _text(task.files.get(task.editable[0], b""))
+        return (_CLOSE, *(start for start in [*_AFTERWARDS, *_test_classes(task.visible)] if start not in stub))
 
     # --- what came back ---
 
     def solution(self, task: Task, text: str) -> Solution:
         if self._single(task):
-            return read_code(text, task.editable[0])
+            end = next((stop for stop in self.code_stops(task)[1:] if text.endswith(stop)), "")
+            return read_code(text.removesuffix(end), task.editable[0])
         return read_blocks(text, task.editable, task.files)
 
     def observe(self, report: Report, after: Completion) -> Step:
@@ -182,6 +200,12 @@ def _text(content: bytes) -> str:
     except UnicodeDecodeError:
         return ""
     return "" if "\0" in text else text.replace("\r\n", "\n")
+
+
+def _test_classes(suite: Suite | None) -> list[str]:
+    """The first lines of the classes in a suite, as far as its base."""
+    files = [_text(data) for data in suite.files.values()] if suite else []
+    return sorted({f"\n{start}" for text in files for start in re.findall(r"^class \w+\(", text, re.MULTILINE)})
 
 
 def _code_lines(text: str) -> str:

@@ -6,6 +6,7 @@ Version 1 (one tree a controller) and version 2. Without one, rlimits are all th
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from reasoner.sandboxes import owner
@@ -100,7 +101,8 @@ def _remove(folder: Path) -> None:
     deadline = time.monotonic() + _WAIT_S
     while folder.is_dir() and time.monotonic() < deadline:
         for pid in (folder / "cgroup.procs").read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
         try:
             folder.rmdir()
         except OSError:

@@ -115,3 +115,20 @@ def test_no_hole_yields_a_control_token(dialect: Driven) -> None:
     assert count(dialect.observe(report, end).ids) == count(dialect.observe(Report(error=poison), end).ids) == 2
     assert count(dialect.malformed([poison], end).ids) == 2
     assert poison in dialect.lesson(report, poison)
+
+
+TESTED = Suite("unittest", {"add_test.py": b"import unittest\n\n\nclass Adding(unittest.TestCase):\n    pass\n"})
+
+
+@pytest.mark.parametrize("start", ["\nif __name__", "\nassert ", "\nclass Adding(", "\nclass Test", "\n# Example"])
+def test_what_follows_a_finished_file_ends_it_and_is_no_part_of_it(dialect: Driven, start: str) -> None:
+    task = Task("t", "Add.", TASK.files, TASK.editable, TESTED)
+    assert start in dialect.code_stops(task)
+    solution = dialect.solution(task, "def add(a, b):\n    return a + b\n" + start)
+    assert solution.files == {"add.py": b"def add(a, b):\n    return a + b\n"}
+
+
+def test_what_the_stub_has_itself_ends_nothing(dialect: Driven) -> None:
+    stub = b"class Tester:\n    pass\n\n\nif __name__ == '__main__':\n    Tester()\n"
+    stops = dialect.code_stops(Task("t", "Test.", {"add.py": stub}, ("add.py",), TESTED))
+    assert "\nif __name__" not in stops and "\nclass Test" not in stops and "\nassert " in stops
