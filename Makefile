@@ -1,7 +1,7 @@
 # What people do here. `make` alone says it.
 
 PYTHON ?= python3
-DEMO ?= examples/zipper
+DEMO ?= examples/last_word
 SHELL := bash
 VENV := .venv
 RUN := $(VENV)/bin

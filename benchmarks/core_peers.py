@@ -142,7 +142,7 @@ async def one_stream(setting: Setting) -> dict[str, Any]:
     from reasoner.types import Sampling
 
     core, new = ours(setting), 16 if setting.quick else 64
-    encode, dialect, task = core.tokenizer.encode, Driven(core.tokenizer), load(ROOT / "examples" / "zipper")
+    encode, dialect, task = core.tokenizer.encode, Driven(core.tokenizer), load(ROOT / "examples" / "last_word")
     prompts = {
         "code": prompt(core),
         "prose": encode((ROOT / "README.md").read_text(encoding="utf-8"))[:PROMPT],

@@ -1,7 +1,7 @@
 """A runtime for small models that think: search over a model and a sandbox that can both take a step back.
 
     async with reasoner.assemble() as solver:
-        result = await solver.solve(reasoner.load_task(Path("examples/zipper")))
+        result = await solver.solve(reasoner.load_task(Path("examples/last_word")))
 
 Public are the names of `__all__`. Each is imported when it is first asked for, so `import reasoner` costs nothing.
 """

@@ -17,7 +17,7 @@ budget is spent."""
 _EXAMPLES = """\
 examples:
   reasoner doctor                   what this machine can do, what to do next
-  reasoner solve examples/zipper     solve a task, show the solution as a diff
+  reasoner solve examples/last_word  solve a task, show the solution as a diff
   reasoner solve . --write          solve it and put the solution in place
   reasoner models pull 0.5b         fetch the default model now
 
@@ -38,7 +38,7 @@ done, how it was verified and what it cost goes to stderr."""
 
 _SOLVE_EXAMPLES = """\
 examples:
-  reasoner solve examples/zipper
+  reasoner solve examples/last_word
   reasoner solve . --task "accept empty lines" --tests "pytest -q" --write
   reasoner solve mbpp.jsonl --task-id 17 --tokens 20k --json
   reasoner solve . --url http://localhost:8000/v1 --model qwen2.5-coder-7b
