@@ -21,6 +21,7 @@ _WHOLE_FILE = 8_000
 """Characters up to which a file is written anew rather than edited."""
 _FENCE = "```python\n"
 _CLOSE = "\n```"
+_STARTS = re.compile(r"\b(subprocess|runpy|os\.system|sys\.executable)\b")
 _AFTERWARDS = (
     "\nif __name__",
     "\nassert ",
@@ -136,18 +137,18 @@ class Driven:
 
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
-        more or a demonstration. A beginning that the file has already is none."""
+        more or a demonstration. A beginning that the file has already is none, and none is where tests start programs."""
         if not self._single(task):
             return ()
         stub = "\n" + _text(task.files.get(task.editable[0], b""))
-        return (_CLOSE, *(start for start in [*_AFTERWARDS, *_test_classes(task.visible)] if start not in stub))
+        return (_CLOSE, *(start for start in _afterwards(task.visible) if start not in stub))
 
     # --- what came back ---
 
     def solution(self, task: Task, text: str) -> Solution:
         if self._single(task):
-            end = next((stop for stop in self.code_stops(task)[1:] if text.endswith(stop)), "")
-            return read_code(text.removesuffix(end), task.editable[0])
+            ends = [text.find(stop) for stop in self.code_stops(task)[1:]]
+            return read_code(text[: min((end for end in ends if end >= 0), default=len(text))], task.editable[0])
         return read_blocks(text, task.editable, task.files)
 
     def observe(self, report: Report, after: Completion) -> Step:
@@ -202,10 +203,13 @@ def _text(content: bytes) -> str:
     return "" if "\0" in text else text.replace("\r\n", "\n")
 
 
-def _test_classes(suite: Suite | None) -> list[str]:
-    """The first lines of the classes in a suite, as far as its base."""
-    files = [_text(data) for data in suite.files.values()] if suite else []
-    return sorted({f"\n{start}" for text in files for start in re.findall(r"^class \w+\(", text, re.MULTILINE)})
+def _afterwards(suite: Suite | None) -> list[str]:
+    """What a file does not go on with when these tests import it: their own classes, asserts, a demonstration."""
+    texts = [_text(data) for data in suite.files.values()] if suite else []
+    if suite is None or any(_STARTS.search(text) for text in texts):
+        return []
+    classes = {f"\n{start}" for text in texts for start in re.findall(r"^class \w+\(", text, re.MULTILINE)}
+    return [*_AFTERWARDS, *sorted(classes)]
 
 
 def _code_lines(text: str) -> str:

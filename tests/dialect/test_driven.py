@@ -120,11 +120,13 @@ def test_no_hole_yields_a_control_token(dialect: Driven) -> None:
 TESTED = Suite("unittest", {"add_test.py": b"import unittest\n\n\nclass Adding(unittest.TestCase):\n    pass\n"})
 
 
+@pytest.mark.parametrize("rest", ["", "unittest"])
 @pytest.mark.parametrize("start", ["\nif __name__", "\nassert ", "\nclass Adding(", "\nclass Test", "\n# Example"])
-def test_what_follows_a_finished_file_ends_it_and_is_no_part_of_it(dialect: Driven, start: str) -> None:
+def test_what_follows_a_finished_file_ends_it_and_is_no_part_of_it(dialect: Driven, start: str, rest: str) -> None:
+    """The token that completes a stop may hold more than it."""
     task = Task("t", "Add.", TASK.files, TASK.editable, TESTED)
     assert start in dialect.code_stops(task)
-    solution = dialect.solution(task, "def add(a, b):\n    return a + b\n" + start)
+    solution = dialect.solution(task, "def add(a, b):\n    return a + b\n" + start + rest)
     assert solution.files == {"add.py": b"def add(a, b):\n    return a + b\n"}
 
 
@@ -132,3 +134,9 @@ def test_what_the_stub_has_itself_ends_nothing(dialect: Driven) -> None:
     stub = b"class Tester:\n    pass\n\n\nif __name__ == '__main__':\n    Tester()\n"
     stops = dialect.code_stops(Task("t", "Test.", {"add.py": stub}, ("add.py",), TESTED))
     assert "\nif __name__" not in stops and "\nclass Test" not in stops and "\nassert " in stops
+
+
+def test_a_file_that_tests_start_as_a_program_may_end_as_it_likes(dialect: Driven) -> None:
+    suite = Suite("pytest", {"test_it.py": b"import subprocess\n"})
+    for visible in (suite, None):
+        assert dialect.code_stops(Task("t", "Add.", TASK.files, TASK.editable, visible)) == ("\n```",)
