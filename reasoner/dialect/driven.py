@@ -137,7 +137,7 @@ class Driven:
 
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
-        more or a demonstration. What the stub has itself ends nothing; nor does a demonstration where tests start it."""
+        more or a demonstration. What the stub has itself ends nothing, nor a demonstration where tests start it."""
         if not self._single(task):
             return ()
         stub = "\n" + _text(task.files.get(task.editable[0], b""))
