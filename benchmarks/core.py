@@ -11,7 +11,6 @@ that has vLLM, `--llama FILE` a llama-server (docs/servers.md says how they are 
 import argparse
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -19,25 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from core_peers import against_vllm, equality, one_stream, throughput
-from core_rows import FILES, Setting, backtracks, cold_start, memory, schedule
+from core_rows import Setting, backtracks, cold_start, memory, schedule
+from models import DEFAULT, SMALL, fetch_files
 
-SMALL, DEFAULT = "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct"
 ROWS: dict[str, Callable[[Setting], Coroutine[Any, Any, dict[str, Any]]]] = {
     row.__name__: row
     for row in (equality, throughput, against_vllm, one_stream, backtracks, schedule, memory, cold_start)
 }
-
-
-def prepare() -> None:
-    """The models, and the files as they were published, for peers that read those."""
-    from reasoner.models.fetch import fetch
-    from reasoner.models.progress import Silent
-    from reasoner.models.registry import entries
-
-    FILES.mkdir(parents=True, exist_ok=True)
-    for entry in entries():
-        if entry.name in (SMALL, DEFAULT) and not (FILES / entry.name).exists():
-            shutil.copy(fetch(entry, FILES, Silent()).path, FILES / entry.name)
 
 
 def main() -> None:
@@ -54,7 +41,7 @@ def main() -> None:
     from reasoner import models
 
     if arguments.prepare:
-        prepare()
+        fetch_files()
         return
     directory = models.resolve(arguments.model or (SMALL if arguments.quick else DEFAULT))
     if arguments.child:

@@ -9,7 +9,8 @@ import time
 from subprocess import DEVNULL, PIPE
 from typing import Any
 
-from core_rows import FILES, KV, PROMPT, ROOT, Setting, branches, figure, ours, prompt
+from core_rows import KV, PROMPT, ROOT, Setting, branches, figure, ours, prompt
+from models import FILES
 
 
 def transformers_branches(model: Any, ids: list[int], rows: int, new: int) -> float:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ROOT / "runs" / "models"
 PROMPT = 400
 KV = 512 * 2**20
 

@@ -50,7 +50,8 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def prepare() -> None:
+def fetch_files() -> None:
+    """The models' files as they were published, for peers that read those."""
     from reasoner.models.fetch import fetch
     from reasoner.models.progress import Silent
     from reasoner.models.registry import entries
@@ -59,6 +60,10 @@ def prepare() -> None:
     for entry in entries():
         if entry.name in (SMALL, DEFAULT) and not (FILES / entry.name).exists():
             shutil.copy(fetch(entry, FILES, Silent()).path, FILES / entry.name)
+
+
+def prepare() -> None:
+    fetch_files()
     if PEERS.is_dir():
         return
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(PEERS)]

@@ -144,7 +144,7 @@ def _from_environment(environment: Mapping[str, str]) -> Json:
     found: dict[str, Any] = {}
     for section in fields(Config):
         start = f"{PREFIX}{section.name.upper()}"
-        if section.name in ("core", "sandbox", "search", "budget", "limits", "fetch"):
+        if is_dataclass(section.type):
             found[section.name] = {
                 name[len(start) + 1 :].lower(): value
                 for name, value in environment.items()

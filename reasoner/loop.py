@@ -30,9 +30,11 @@ from reasoner.types import (
     StepKind,
     Task,
     ToolCall,
+    ToolResult,
     Usage,
 )
 
+_TESTS = ToolCall("run_tests", {})
 _THOUGHT = 160
 _REFLECTION = 80
 """Tokens that a plan and a reflection may have."""
@@ -78,8 +80,7 @@ class Loop:
         """
         if self.task.visible is None:
             return None
-        result, _ = await self.toolbox.call(self.world, self.world.root, ToolCall("run_tests", {}), self.limits)
-        ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        result, _ = await self._test(self.world.root, ledger)
         said = report(result, self.level)
         if problem := beyond_help(self.task, said):
             raise TaskError(f"task {self.task.id}: {problem}")
@@ -141,11 +142,15 @@ class Loop:
 
     async def _observe(self, growth: Growth, completion: Completion) -> None:
         self.tell(Entered(growth.head.id, "observe"))
-        call = ToolCall("run_tests", {})
-        result, growth.world = await self.toolbox.call(self.world, growth.world, call, self.limits)
-        growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        result, growth.world = await self._test(growth.world, growth.ledger)
         step = self.dialect.observe(report(result, self.level), completion)
-        growth.take(replace(step, call=call, result=result))
+        growth.take(replace(step, call=_TESTS, result=result))
+
+    async def _test(self, at: SnapshotId, ledger: Ledger) -> tuple[ToolResult, SnapshotId]:
+        """Run the visible tests at a snapshot, and charge them."""
+        result, after = await self.toolbox.call(self.world, at, _TESTS, self.limits)
+        ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        return result, after
 
     async def _reflect(self, growth: Growth) -> None:
         sampling = replace(growth.head.expand.sampling, max_tokens=_REFLECTION, stop=("\n\n", "```"))

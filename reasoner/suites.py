@@ -15,7 +15,7 @@ TEST_S = 5.0
 """Seconds that one test may take."""
 TOTAL_S = 20.0
 """Seconds that a suite may take where nothing else bounds it."""
-NO_TESTS = "no tests were found"
+_NO_TESTS = "no tests were found"
 _MISSING = re.compile(r"No module named '([A-Za-z_][\w.]*)'")
 _MARGIN_S = 1.0
 """What the program needs to end by itself before the world's own deadline kills it and its results with it."""
@@ -61,13 +61,12 @@ def report(result: ToolResult, level: str = "", *, graded: Runner | None = None)
         sentence = _ERRORS.get(result.error, "the tests ended without an answer")
         detail = f": {result.detail[:_TEXT_MAX]}" if result.detail else ""
         return Report((), sentence + detail, "weak", level, result.wall_s, result.cpu_s)
-    answer = result.value
-    tests = _tests(answer.get("tests")) if isinstance(answer, dict) else None
-    error = answer.get("error", "") if isinstance(answer, dict) else None
+    answer = result.value if isinstance(result.value, dict) else {}
+    tests, error = _tests(answer.get("tests")), answer.get("error", "")
     if tests is None or not isinstance(error, str):
         tests, error = (), "the tests ended with an answer that cannot be read"
-    apart = graded == "asserts" and isinstance(answer, dict) and answer.get("trust") == "strong"
-    trust: Trust = "strong" if apart and not error else "weak"
+    strong = graded == "asserts" and answer.get("trust") == "strong" and not error
+    trust: Trust = "strong" if strong else "weak"
     return Report(tests, error[:_TEXT_MAX], trust, level, result.wall_s, result.cpu_s)
 
 
@@ -77,7 +76,7 @@ def beyond_help(task: Task, before: Report) -> str:
     A module that is missing may be one that the solution brings, unless the tests themselves import it and no file of
     the task could be it.
     """
-    if before.error == NO_TESTS:
+    if before.error == _NO_TESTS:
         return "no test was found in its test files: name the functions test_*, or pass another test command"
     found = _MISSING.search(before.error)
     if not found or task.visible is None:

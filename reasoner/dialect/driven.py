@@ -138,17 +138,18 @@ class Driven:
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
         more or a demonstration. What the stub has itself ends nothing, nor a demonstration where tests start it."""
-        if not self._single(task):
-            return ()
+        return (_CLOSE, *self._ends(task)) if self._single(task) else ()
+
+    def _ends(self, task: Task) -> list[str]:
         stub = "\n" + _text(task.files.get(task.editable[0], b""))
-        return (_CLOSE, *(start for start in _afterwards(task.visible) if start not in stub))
+        return [start for start in _afterwards(task.visible) if start not in stub]
 
     # --- what came back ---
 
     def solution(self, task: Task, text: str) -> Solution:
         if self._single(task):
-            ends = [text.find(stop) for stop in self.code_stops(task)[1:]]
-            return read_code(text[: min((end for end in ends if end >= 0), default=len(text))], task.editable[0])
+            found = [text.find(end) for end in self._ends(task)]
+            return read_code(text[: min((at for at in found if at >= 0), default=len(text))], task.editable[0])
         return read_blocks(text, task.editable, task.files)
 
     def observe(self, report: Report, after: Completion) -> Step:

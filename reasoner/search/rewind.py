@@ -45,10 +45,11 @@ class Rewind:
             return [Expand(tree.root, "attempt", greedy, think=self.think, lead=True)][:free]
         if tree.last("attempt") is None:
             return []
-        if not tree.opened_as("reflect") and (reflection := self._reflection(tree)):
+        if tree.opened_as("reflect"):
+            if tree.last("reflect") is None:
+                return []
+        elif reflection := self._reflection(tree):
             return reflection[:free]
-        if tree.opened_as("reflect") and tree.last("reflect") is None:
-            return []
         return [self._attempt(tree, ordinal) for ordinal in range(opened, min(self.n, opened + free))]
 
     def answer(self, tree: Tree) -> NodeId | None:

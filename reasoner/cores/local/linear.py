@@ -55,7 +55,7 @@ class Quartered:
         self._codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
         self._grid = grid
         self._bias = bias
-        self._many = Packed(values, bias) if _can_pack() else Plain(values, bias)
+        self._many = make_linear(values, bias, quartered=False)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         if len(x) > FEW:
