@@ -102,7 +102,7 @@ def arithmetic(name: str, index: int, question: str, answer: str, dialect: Drive
         found = last_number(text)
         return {"correct": found == last_number(answer), "answer": found}
 
-    chat, encode = dialect.chat, dialect.tokenizer.encode
+    chat, encode = dialect.turns.chat, dialect.tokenizer.encode
     prefix = [*chat.start, *encode(SYSTEM), *chat.user, *encode(f"{question}\n\n{COT}"), *chat.assistant]
     return Problem(f"gsm8k/{index}", prefix, (), grade)
 

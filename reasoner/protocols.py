@@ -6,6 +6,7 @@ them can be replayed over a recorded tree.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from reasoner.dialect.tokenizer import Tokenizer
@@ -27,6 +28,7 @@ from reasoner.types import (
     Suite,
     Task,
     Tool,
+    ToolCall,
     ToolResult,
     Verdict,
 )
@@ -105,8 +107,33 @@ class Sandbox(Protocol):
     async def close(self) -> None: ...
 
 
+class Tools(Protocol):
+    """What can be called by name; `toolbox.Toolbox` is it."""
+
+    async def call(
+        self, world: World, at: SnapshotId, call: ToolCall, limits: Limits | None = None
+    ) -> tuple[ToolResult, SnapshotId]:
+        """Run a call at a snapshot, within `limits` or else the tool's own. A refused call leaves the snapshot."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a verifier may use besides the node: it charges what it spends to `ledger`, and its worlds grow from the
+    node's own snapshot or come from `sandbox`."""
+
+    task: Task
+    tree: Tree
+    core: Core
+    world: World
+    sandbox: Sandbox
+    tools: Tools
+    limits: Limits
+    ledger: Ledger
+
+
 class Verifier(Protocol):
-    async def judge(self, task: Task, tree: Tree, node: Node) -> Verdict | None:
+    async def judge(self, scene: Scene, node: Node) -> Verdict | None:
         """Score a node that is about to be added (its parent is in the tree, it is not), or None when this source has
         nothing to say about it."""
         ...

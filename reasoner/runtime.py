@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from reasoner.dialect.driven import Driven
 from reasoner.ledger import Budget, Ledger
-from reasoner.loop import Loop
+from reasoner.loop import Loop, moves
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier
 from reasoner.stopping import BudgetSpent, FirstOf, Solved
 from reasoner.suites import suite_arguments
@@ -19,6 +18,7 @@ from reasoner.toolbox import Toolbox
 from reasoner.trace import Added, Began, Dropped, Event, Finished, Listener, Opened, Stopped
 from reasoner.tree import Head, Node, Tree
 from reasoner.types import Files, Json, Limits, NodeId, Report, Result, Status, Stop, Suite, Task
+from reasoner.verifiers.answers import Answers, answer_of, compared
 from reasoner.verifiers.suite import VisibleSuite
 
 EXHAUSTED = "the strategy has nothing left to try"
@@ -38,7 +38,7 @@ class Reasoner:
     sandbox: Sandbox
     strategy: Strategy
     toolbox: Toolbox = field(default_factory=Toolbox.standard)
-    verifiers: Sequence[Verifier] = (VisibleSuite(),)
+    verifiers: Sequence[Verifier] = (VisibleSuite(), Answers())
     stop: StopPolicy = FirstOf((Solved(), BudgetSpent()))
     budget: Budget = Budget()
     limits: Limits = Limits()
@@ -57,16 +57,16 @@ class Reasoner:
         """
         tell = _fan_out(listeners)
         ledger = Ledger(self.budget, clock=self.clock)
-        dialect = Driven(self.core.tokenizer)
-        root = dialect.root(task)
         world = await self.sandbox.open(task.files, self.limits)
         try:
+            tools = self._tools(task)
+            moving = moves(task, self.core, world, tools, self.limits, self.sandbox.level, tell)
+            root = moving.root()
             tree = Tree(task.id, self.seed)
             tell(self._began(task))
             tell(Added(tree[tree.plant([root], world.root)]))
-            tools, level = self._tools(task), self.sandbox.level
-            loop = Loop(task, self.core, world, tools, dialect, self.verifiers, self.limits, level, tell)
-            before = await loop.before(ledger)
+            loop = Loop(task, self.core, self.sandbox, world, tools, self.verifiers, self.limits, moving)
+            before = await moving.before(world.root, ledger)
             solved = before is not None and before.solved
             stop = Stop(ALREADY) if solved else await self._search(loop, tree, ledger, tell)
             tell(Stopped(stop))
@@ -76,7 +76,8 @@ class Reasoner:
                 files = await world.get(tree[answer].world, task.editable)
         finally:
             await world.close()
-        result = await self._result(task, stop, answer, files, ledger)
+        said = answer_of(tree[answer]) if answer is not None and task.is_question else ""
+        result = await self._result(task, stop, answer, files, said, ledger)
         tell(Finished(result))
         return result
 
@@ -106,13 +107,16 @@ class Reasoner:
                 tell(Dropped(head.id, "stopped", branch.spent))
 
     async def _result(
-        self, task: Task, stop: Stop, answer: NodeId | None, files: Files | None, ledger: Ledger
+        self, task: Task, stop: Stop, answer: NodeId | None, files: Files | None, said: str, ledger: Ledger
     ) -> Result:
         report = await self._grade(task, files, task.visible)
-        hidden = await self._grade(task, files, task.hidden)
+        hidden = compared(said, task.answer) if task.is_question else await self._grade(task, files, task.hidden)
         decisive = report or hidden
-        solved = decisive is not None and decisive.solved
-        status: Status = "solved" if solved else "suspended" if ledger.exhausted else "unsolved"
+        status: Status = "suspended" if ledger.exhausted else "unsolved"
+        if decisive and decisive.solved:
+            status = "solved"
+        elif said and not decisive:
+            status = "answered"
         return Result(
             task.id,
             status,
@@ -124,6 +128,7 @@ class Reasoner:
             self.sandbox.level,
             self.core.info.name,
             hidden=hidden,
+            answer=said,
         )
 
     async def _grade(self, task: Task, files: Files | None, suite: Suite | None) -> Report | None:
@@ -140,7 +145,12 @@ class Reasoner:
     def _began(self, task: Task) -> Began:
         core = self.core.info
         return Began(
-            replace(task, hidden=None), core.name, core.digest, self.sandbox.level, self.seed, dict(self.config)
+            replace(task, hidden=None, answer=None),
+            core.name,
+            core.digest,
+            self.sandbox.level,
+            self.seed,
+            dict(self.config),
         )
 
 

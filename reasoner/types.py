@@ -50,11 +50,18 @@ class Task:
     """Tests that may guide the search."""
     hidden: Suite | None = None
     """Tests that only grade; they never enter a world that the model's code can reach."""
+    answer: str | None = None
+    """What a question's answer should be. It only grades."""
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the solution is a text rather than files."""
+        return not self.editable
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
-StepKind = Literal["task", "think", "act", "observe", "reflect", "backtrack", "answer", "malformed"]
+StepKind = Literal["task", "think", "act", "observe", "reflect", "criticise", "backtrack", "answer", "malformed"]
 
 
 @dataclass(frozen=True)
@@ -275,9 +282,11 @@ class Verdict:
     score: float
     source: str
     detail: str = ""
+    key: str = ""
+    """What tells answers apart, from sources that let nodes vote: equal keys are one answer; empty for no vote."""
 
 
-Move = Literal["attempt", "reflect", "revise", "continue"]
+Move = Literal["attempt", "continue", "revise", "reflect", "criticise"]
 
 
 @dataclass(frozen=True)
@@ -292,10 +301,13 @@ class Kept:
 class Expand:
     """An order to grow one head: from which node, how, with what sampling.
 
-    attempt   write a solution and test it; hangs from the task's own node, so what failed is forgotten
-    reflect   after a failed attempt, say in two sentences what failed and why
-    revise    write the solution again with the failed attempt and its tests in the context
-    continue  let the core go on
+    attempt    write a whole solution, for a question all steps up to its answer; hangs from the task's own node as a
+               rule, so what failed is forgotten
+    continue   one step: for a question a thought with at most one call, run, or the answer; for code an attempt at the
+               task's own node, a revision anywhere else
+    revise     write the solution again with the failed attempt and its tests in the context
+    reflect    after a failed attempt, say in two sentences what failed and why
+    criticise  as a critic, say whether the answer is right, and if not what is wrong with it
     """
 
     node: NodeId
@@ -304,7 +316,7 @@ class Expand:
     think: bool = False
     """Let the core plan in prose before it acts."""
     lead: bool = False
-    """Begin the file with the stub's own lines, up to its first empty body."""
+    """Begin the file with the stub's own lines, up to its first empty body; for a question, begin with code."""
     kept: Kept | None = None
     """Begin as another attempt of the same parent did, and write anew from there on."""
     learnt: NodeId | None = None
@@ -319,7 +331,8 @@ class Stop:
     confidence: float | None = None
 
 
-Status = Literal["solved", "unsolved", "suspended"]
+Status = Literal["solved", "unsolved", "answered", "suspended"]
+"""`answered`: there is an answer to a question, and nothing that says whether it is right."""
 
 
 @dataclass(frozen=True)
@@ -341,4 +354,6 @@ class Result:
     """How well the sandbox was closed."""
     core: str
     hidden: Report | None = None
-    """What the hidden tests say of it, where the task has some."""
+    """What the hidden tests, or a question's reference answer, say of it."""
+    answer: str = ""
+    """What a question is answered with."""

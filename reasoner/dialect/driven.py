@@ -9,13 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reasoner.dialect.chat import Chat, chat
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.solution import Solution, read_blocks, read_code
 from reasoner.dialect.stub import opening
 from reasoner.dialect.tokenizer import Tokenizer
+from reasoner.dialect.turns import Turns, forced
 from reasoner.errors import TaskError
-from reasoner.types import Completion, Report, Span, Step, StepKind, Suite, Task
+from reasoner.types import Completion, Report, Span, Step, Suite, Task
 
 _WHOLE_FILE = 8_000
 """Characters up to which a file is written anew rather than edited."""
@@ -43,10 +43,10 @@ class Driven:
     shown: int = 12_000
     tests_shown: int = 1_500
     failures_shown: int = 2
-    chat: Chat = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "chat", chat(self.tokenizer))
+        object.__setattr__(self, "turns", Turns(self.tokenizer))
 
     # --- the task ---
 
@@ -61,11 +61,8 @@ class Driven:
                 f"task {task.id}: its text has {len(task.prompt)} characters, more than the {4 * self.shown} that a "
                 "prompt may have: shorten it"
             )
-        system = self.tokenizer.encode(prompt("system"))
         words = self.task_text(task)
-        start, user = list(self.chat.start), list(self.chat.user)
-        before = start + system + user if self.chat.has_system else start + user + system + self._encode("\n\n")
-        return Step("task", words, (forced(before + self._encode(words)),))
+        return Step("task", words, (self.turns.first(words),))
 
     def task_text(self, task: Task) -> str:
         single = task.editable[0] if self._single(task) else ""
@@ -104,7 +101,7 @@ class Driven:
 
     def thinking(self, learnt: str) -> Span:
         """Ask for a plan before the code."""
-        return forced(self._encode("".join("\n\n" + t for t in (learnt, prompt("think")) if t)) + self._answer())
+        return self.turns.answering("".join("\n\n" + t for t in (learnt, prompt("think")) if t))
 
     def lead(self, task: Task) -> str:
         """The stub's first lines, for an attempt to begin with; empty where there is no stub or several files."""
@@ -115,9 +112,8 @@ class Driven:
         plan just written, if any."""
         fence = _FENCE + lead if self._single(task) else ""
         if thought is not None:
-            return forced(self._encode(("" if thought.endswith("\n") else "\n") + fence))
-        words = "\n\n" + learnt if learnt else ""
-        return forced(self._encode(words) + self._answer() + self._encode(fence))
+            return forced(self.turns.encode(("" if thought.endswith("\n") else "\n") + fence))
+        return self.turns.answering("\n\n" + learnt if learnt else "", fence)
 
     def kept(self, act: Step, tokens: int) -> tuple[Span, Span, str]:
         """How an attempt's code began: what opened it, its first `tokens` tokens (now forced), and the text so far."""
@@ -130,10 +126,11 @@ class Driven:
 
     def revise(self, task: Task) -> Span:
         fence = _FENCE if self._single(task) else ""
-        return forced(self._encode("\n\n" + prompt("revise")) + self._answer() + self._encode(fence))
+        return self.turns.answering("\n\n" + prompt("revise"), fence)
 
-    def reflecting(self) -> Span:
-        return forced(self._encode("\n\n" + prompt("reflect")) + self._answer())
+    def asking(self, name: str) -> Span:
+        """Ask for a remark on the attempt: `reflect` or `criticise`."""
+        return self.turns.answering("\n\n" + prompt(name))
 
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
@@ -156,43 +153,17 @@ class Driven:
         """What the tests said, as the next user's turn, left open."""
         failures = [t for t in report.tests if t.outcome not in ("passed", "skipped")][: self.failures_shown]
         words = prompt("observe", error=report.error, passed=report.passed, counted=report.counted, failures=failures)
-        return Step("observe", words, (self.again(after, words),))
+        return Step("observe", words, (self.turns.again(after, words),))
 
     def malformed(self, problems: Sequence[str], after: Completion) -> Step:
         words = prompt("malformed", problems=problems)
-        return Step("malformed", words, (self.again(after, words),))
-
-    def again(self, after: Completion, words: str = "") -> Span:
-        """Close the assistant's turn, unless the core closed it itself, and open the user's."""
-        between = self.chat.again
-        if after.ids and after.ids[-1] in self.tokenizer.ends and between[:1] == after.ids[-1:]:
-            between = between[1:]
-        return forced([*between, *self._encode(words)])
+        return Step("malformed", words, (self.turns.again(after, words),))
 
     def lesson(self, report: Report | None, reflection: str) -> str:
         """One paragraph that a fresh attempt takes along from a dead one."""
         failed = next((t for t in report.tests if t.outcome not in ("passed", "skipped")), None) if report else None
         failure = report.error if report and report.error else failed.message if failed else ""
         return prompt("lesson", failure=failure, reflection=reflection.strip())
-
-    def _answer(self) -> list[int]:
-        return list(self.chat.assistant)
-
-    def _encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text) if text else []
-
-
-def forced(ids: Sequence[int]) -> Span:
-    return Span(tuple(ids), sampled=False)
-
-
-def sampled(completion: Completion) -> Span:
-    return Span(completion.ids, sampled=True, logprobs=completion.logprobs)
-
-
-def written(kind: StepKind, openings: Sequence[Span], completion: Completion, begun: str = "") -> Step:
-    """A step that the runtime opened and the core wrote; `begun` is the text that the openings hold of it."""
-    return Step(kind, begun + completion.text, (*openings, sampled(completion)))
 
 
 def _text(content: bytes) -> str:

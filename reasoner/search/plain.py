@@ -14,7 +14,7 @@ def leader(tree: Tree) -> NodeId | None:
     best = tree.best(VISIBLE)
     if best is not None:
         return best
-    return next((n.id for n in reversed(tree.nodes) if n.step("act")), None)
+    return next((n.id for n in reversed(tree.nodes) if n.step("act") or n.step("answer")), None)
 
 
 @dataclass(frozen=True)

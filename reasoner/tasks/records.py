@@ -1,4 +1,4 @@
-"""Tasks as records of a file: HumanEval, MBPP, and the schema of docs/tasks.md. A record's keys say which one it is.
+"""Tasks as records of a file: HumanEval, MBPP, questions, the schema of docs/tasks.md. The keys say which one it is.
 
 The solutions that HumanEval and MBPP bring (`canonical_solution`, `code`) are never read.
 """
@@ -7,6 +7,7 @@ from typing import Literal
 
 from reasoner.tasks.humaneval import examples, split_check
 from reasoner.tasks.jsonl import Line
+from reasoner.tasks.question import read_question
 from reasoner.tasks.schema import read_own
 from reasoner.tasks.source import tree_of
 from reasoner.types import Suite, Task
@@ -25,7 +26,9 @@ def task_of(line: Line, visible: Visible) -> Task:
         return _human_eval(line, visible)
     if line.record.keys() & {"tests", "hidden_tests"}:
         return read_own(line)
-    raise line.error("no tests found, a record needs tests, hidden_tests, test_list, or entry_point and test")
+    if "question" in line.record:
+        return read_question(line)
+    raise line.error("no tests found, a record needs tests, hidden_tests, test_list, entry_point and test, or question")
 
 
 def _mbpp(line: Line, visible: Visible) -> Task:

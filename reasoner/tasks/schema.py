@@ -14,11 +14,11 @@ _SUITE_KEYS = frozenset({"runner", "files", "targets", "asserts", "setup", "modu
 
 def read_own(line: Line) -> Task:
     """The task of a record in our own schema. Raises `TaskError` with line and field."""
-    _known(line, "", line.record, _KEYS)
+    known(line, "", line.record, _KEYS)
     prompt = line.text("prompt")
     if not prompt.strip():
         raise line.error("the prompt is empty, say what the code should do")
-    files = _files(line, "files", line.record.get("files", {}))
+    files = files_of(line, "files", line.record.get("files", {}))
     suites = [_suite(line, field) for field in ("tests", "hidden_tests")]
     visible, hidden = suites
     if not visible and not hidden:
@@ -52,13 +52,13 @@ def _suite(line: Line, field: str) -> Suite | None:
         return None
     if not isinstance(value, dict):
         raise line.error(f"the field {field} is not an object")
-    _known(line, f"{field}.", value, _SUITE_KEYS)
+    known(line, f"{field}.", value, _SUITE_KEYS)
     runner = next((known for known in get_args(Runner) if known == value.get("runner")), None)
     if runner is None:
         raise line.error(f"{field}.runner is {value.get('runner')!r}, it must be one of {', '.join(get_args(Runner))}")
     inner = Line(line.path, line.number, {f"{field}.{key}": item for key, item in value.items()})
     targets, asserts = (tuple(inner.texts(f"{field}.{key}")) if key in value else () for key in ("targets", "asserts"))
-    files = _files(line, f"{field}.files", value.get("files", {}))
+    files = files_of(line, f"{field}.files", value.get("files", {}))
     if not (asserts if runner == "asserts" else files or targets):
         raise line.error(f"no tests found, {field} has no {'asserts' if runner == 'asserts' else 'files'}")
     setup = inner.text(f"{field}.setup", default="")
@@ -68,7 +68,7 @@ def _suite(line: Line, field: str) -> Suite | None:
     return Suite(runner, files, targets, asserts, setup, module)
 
 
-def _files(line: Line, field: str, value: Any) -> dict[str, bytes]:
+def files_of(line: Line, field: str, value: Any) -> dict[str, bytes]:
     if not isinstance(value, dict):
         raise line.error(f"the field {field} is not an object of paths and contents")
     for path in value:
@@ -92,6 +92,6 @@ def _content(line: Line, name: str, content: Any) -> bytes:
         raise line.error(f'{name} holds half a character, write it as {{"base64": text}}') from error
 
 
-def _known(line: Line, prefix: str, table: dict[str, Any], keys: frozenset[str]) -> None:
+def known(line: Line, prefix: str, table: dict[str, Any], keys: frozenset[str]) -> None:
     if unknown := sorted(table.keys() - keys):
         raise line.error(f"unknown field {prefix}{unknown[0]}, it may hold {', '.join(sorted(keys))}")

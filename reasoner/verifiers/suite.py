@@ -1,8 +1,9 @@
 """The visible tests as a verdict: the fraction that passed. It reads what the loop observed and runs nothing again."""
 
+from reasoner.protocols import Scene
 from reasoner.suites import report
-from reasoner.tree import Node, Tree
-from reasoner.types import Report, Task, Verdict
+from reasoner.tree import Node
+from reasoner.types import Report, Verdict
 
 SOURCE = "visible"
 
@@ -10,8 +11,8 @@ SOURCE = "visible"
 class VisibleSuite:
     """Scores an attempt by the fraction of visible tests that passed; an attempt that could not be used scores 0."""
 
-    async def judge(self, task: Task, tree: Tree, node: Node) -> Verdict | None:
-        if node.step("act") is None or task.visible is None:
+    async def judge(self, scene: Scene, node: Node) -> Verdict | None:
+        if node.step("act") is None or scene.task.visible is None:
             return None
         observed = node.step("observe")
         if observed is None or observed.result is None:

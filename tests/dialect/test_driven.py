@@ -56,8 +56,8 @@ def test_thought_comes_before_the_fence(dialect: Driven) -> None:
 
 
 def test_a_turn_that_the_core_closed_is_not_closed_twice(dialect: Driven) -> None:
-    assert readable(*dialect.again(completion("x")).ids) == "<|end|><|user|>"
-    assert readable(*dialect.again(completion("x", ended=True)).ids) == "<|user|>"
+    assert readable(*dialect.turns.again(completion("x")).ids) == "<|end|><|user|>"
+    assert readable(*dialect.turns.again(completion("x", ended=True)).ids) == "<|user|>"
 
 
 def test_the_first_failures_are_observed_and_no_more(dialect: Driven) -> None:

@@ -1,6 +1,6 @@
 import random
 
-from reasoner.loop import circles
+from reasoner.loop.writing import circles
 
 
 def test_a_short_run_over_and_over_is_a_circle() -> None:

@@ -1,0 +1,11 @@
+"""One step of think-act-reflect for one head: complete, run tools, judge, all in one coroutine that reads downward.
+
+loop      one move, then the verifiers' word on it
+coding    the moves of a task whose solution is files
+stepping  the moves of a question whose solution is an answer
+writing   let the core write, and charge every token as it comes
+"""
+
+from reasoner.loop.loop import Loop, moves
+
+__all__ = ["Loop", "moves"]

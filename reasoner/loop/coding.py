@@ -1,0 +1,139 @@
+"""The moves of a task whose solution is files: write it, put it into the world, run the tests, read what they say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+
+from reasoner.dialect.driven import Driven
+from reasoner.errors import TaskError
+from reasoner.ledger import Cost, Ledger
+from reasoner.loop.writing import Growth, Writer
+from reasoner.protocols import World
+from reasoner.suites import beyond_help, report
+from reasoner.toolbox import Toolbox
+from reasoner.trace import Entered
+from reasoner.tree import Node, Tree
+from reasoner.types import (
+    Completion,
+    Limits,
+    NodeId,
+    Report,
+    SnapshotId,
+    Span,
+    Step,
+    StepKind,
+    Task,
+    ToolCall,
+    ToolResult,
+)
+
+_TESTS = ToolCall("run_tests", {})
+_THOUGHT = 160
+_REMARK = 80
+"""Tokens that a plan may have, and a reflection or a critic's word."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The visible suite is bound to the toolbox's `run_tests`: nobody who calls it says what is tested."""
+
+    task: Task
+    world: World
+    toolbox: Toolbox
+    writer: Writer
+    limits: Limits
+    level: str
+    dialect: Driven = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dialect", Driven(self.writer.core.tokenizer))
+
+    def root(self) -> Step:
+        return self.dialect.root(self.task)
+
+    async def before(self, at: SnapshotId, ledger: Ledger) -> Report | None:
+        if self.task.visible is None:
+            return None
+        result, _ = await self._test(at, ledger)
+        said = report(result, self.level)
+        if problem := beyond_help(self.task, said):
+            raise TaskError(f"task {self.task.id}: {problem}")
+        return said
+
+    async def make(self, tree: Tree, growth: Growth) -> None:
+        expand = growth.head.expand
+        at_task = tree[expand.node].step("act") is None
+        match expand.move:
+            case "attempt":
+                await self._attempt(tree, growth)
+            case "continue" if at_task:
+                await self._attempt(tree, growth)
+            case "continue" | "revise":
+                await self._act(growth, [self.dialect.revise(self.task)])
+            case "reflect" | "criticise" as kind:
+                await self._remark(growth, kind)
+
+    async def _attempt(self, tree: Tree, growth: Growth) -> None:
+        expand = growth.head.expand
+        if expand.kept:
+            await self._rewind(tree[expand.kept.node], expand.kept.tokens, growth)
+            return
+        learnt = self._lesson(tree, expand.learnt) if expand.learnt is not None else ""
+        thought = None
+        if expand.think:
+            sampling = replace(expand.sampling, max_tokens=_THOUGHT, stop=("```",))
+            plan = await self.writer.write(growth, "think", [self.dialect.thinking(learnt)], sampling)
+            thought = plan.text
+        lead = self.dialect.lead(self.task) if expand.lead else ""
+        await self._act(growth, [self.dialect.attempt(self.task, learnt, thought, lead)], lead)
+
+    async def _rewind(self, source: Node, tokens: int, growth: Growth) -> None:
+        """Take over how another attempt began, its plan included, and go on from the token after."""
+        before = list(takewhile(lambda step: step.kind != "act", source.steps))
+        for step in before:
+            growth.take(step)
+        opening, kept, begun = self.dialect.kept(source.steps[len(before)], tokens)
+        await self._act(growth, [opening, kept], begun)
+
+    async def _act(self, growth: Growth, openings: Sequence[Span], begun: str = "") -> None:
+        """Write a solution, put it into the world, run the visible tests, read what they say. `begun` is the part of
+        the file that the openings hold already."""
+        sampling = growth.head.expand.sampling
+        sampling = replace(sampling, stop=(*sampling.stop, *self.dialect.code_stops(self.task)))
+        completion = await self.writer.write(growth, "act", openings, sampling, begun)
+        solution = self.dialect.solution(self.task, begun + completion.text)
+        if solution.files:
+            growth.world = await self.world.put(growth.world, solution.files)
+        if solution.problems:
+            growth.take(self.dialect.malformed(solution.problems, completion))
+        elif self.task.visible is None:
+            growth.take(Step("answer", "", (self.dialect.turns.again(completion),)))
+        else:
+            await self._observe(growth, completion)
+
+    async def _observe(self, growth: Growth, completion: Completion) -> None:
+        self.writer.tell(Entered(growth.head.id, "observe"))
+        result, growth.world = await self._test(growth.world, growth.ledger)
+        step = self.dialect.observe(report(result, self.level), completion)
+        growth.take(replace(step, call=_TESTS, result=result))
+
+    async def _test(self, at: SnapshotId, ledger: Ledger) -> tuple[ToolResult, SnapshotId]:
+        """Run the visible tests at a snapshot, and charge them."""
+        result, after = await self.toolbox.call(self.world, at, _TESTS, self.limits)
+        ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        return result, after
+
+    async def _remark(self, growth: Growth, kind: StepKind) -> None:
+        """Two sentences on what was written: one's own, or a critic's."""
+        sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
+        completion = await self.writer.write(growth, kind, [self.dialect.asking(kind)], sampling)
+        step, span = growth.steps[-1], self.dialect.turns.again(completion)
+        growth.steps[-1] = replace(step, spans=(*step.spans, span))
+        growth.ids += span.ids
+
+    def _lesson(self, tree: Tree, dead: NodeId) -> str:
+        """What a fresh attempt takes along from a dead branch: the failing assertion and the reflection, if any."""
+        steps = [step for node in tree.path(dead) for step in node.steps]
+        reflection = next((s.text for s in reversed(steps) if s.kind == "reflect"), "")
+        observed = next((s.result for s in reversed(steps) if s.kind == "observe" and s.result), None)
+        return self.dialect.lesson(report(observed, self.level) if observed else None, reflection)

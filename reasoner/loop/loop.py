@@ -1,0 +1,68 @@
+"""One move of one head, and the verifiers' word on what came of it.
+
+The loop knows a core, a world and a dialect, and no strategy: which head grows, and how, comes in as an `Expand`.
+Whatever the model or its code does wrong ends as a step of the node; only our own surroundings raise.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from reasoner.ledger import Ledger
+from reasoner.loop.coding import Coding
+from reasoner.loop.stepping import Stepping
+from reasoner.loop.writing import Growth, Writer
+from reasoner.protocols import Core, Sandbox, Scene, Verifier, World
+from reasoner.toolbox import Toolbox
+from reasoner.trace import Event
+from reasoner.tree import Head, Node, Tree
+from reasoner.types import Limits, Report, SnapshotId, Step, Task
+
+
+class Moves(Protocol):
+    """What can be done with one task: `loop.coding` and `loop.stepping`."""
+
+    def root(self) -> Step:
+        """The task as the first user's turn, left open. Raises `TaskError`."""
+        ...
+
+    async def before(self, at: SnapshotId, ledger: Ledger) -> Report | None:
+        """What the visible tests say of the files as they are; None where there are none. Raises `TaskError`."""
+        ...
+
+    async def make(self, tree: Tree, growth: Growth) -> None:
+        """Carry out the head's own move."""
+        ...
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Grows heads of one task's tree. Costs are charged as they arise, also when a head is cancelled half-way."""
+
+    task: Task
+    core: Core
+    sandbox: Sandbox
+    world: World
+    toolbox: Toolbox
+    verifiers: Sequence[Verifier]
+    limits: Limits
+    moves: Moves
+
+    async def grow(self, tree: Tree, head: Head, ledger: Ledger) -> Node:
+        """One move of `head`, judged: a node that is ready to be added. Raises `CoreError`, `SandboxError`."""
+        expand = head.expand
+        at = tree[expand.node]
+        growth = Growth(head, tree.ids(at.id), at.world, ledger)
+        await self.moves.make(tree, growth)
+        node = Node(-1, at.id, expand.move, tuple(growth.steps), growth.world, learnt=expand.learnt)
+        scene = Scene(self.task, tree, self.core, self.world, self.sandbox, self.toolbox, self.limits, ledger)
+        verdicts = [await verifier.judge(scene, node) for verifier in self.verifiers]
+        return replace(node, verdicts=tuple(v for v in verdicts if v), cost=ledger.spent)
+
+
+def moves(
+    task: Task, core: Core, world: World, toolbox: Toolbox, limits: Limits, level: str, tell: Callable[[Event], None]
+) -> Moves:
+    """The moves that fit a task."""
+    kind = Stepping if task.is_question else Coding
+    return kind(task, world, toolbox, Writer(core, tell), limits, level)

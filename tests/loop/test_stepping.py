@@ -1,0 +1,73 @@
+"""Questions on the scripted core: blocks are run where they were written, and what follows sees their output."""
+
+from collections.abc import Sequence
+
+from reasoner.cores.scripted import Reply, ScriptedCore
+from reasoner.runtime import Reasoner
+from reasoner.sandboxes.scripted import ScriptedSandbox
+from reasoner.search import BestOfN, Single
+from reasoner.trace import Added, Event
+from reasoner.types import Files, Json, Result, Task, ToolResult
+
+TASK = Task("q", "How many legs have 6 spiders?", answer="48")
+BLOCK = "Eight each.\n```python\nprint(6 * 8)\n```\n"
+
+
+def world_says(name: str, arguments: Json, files: Files) -> ToolResult:
+    if arguments["code"] == "print(6 * 8)\n":
+        return ToolResult("48\n", cpu_s=0.25)
+    return ToolResult(error="raised", detail="NameError: name 'spiders' is not defined")
+
+
+async def asked(replies: Sequence[Reply], task: Task = TASK, **options: object) -> tuple[Result, list[Event], str]:
+    events: list[Event] = []
+    core = ScriptedCore(replies)
+    sandbox = ScriptedSandbox(world_says)
+    strategy = options.pop("strategy", Single())
+    reasoner = Reasoner(core, sandbox, strategy, clock=core.clock, **options)  # type: ignore[arg-type]
+    result = await reasoner.solve(task, events.append)
+    return result, events, core.asked[-1].text
+
+
+async def test_a_block_is_run_and_its_output_stands_below_it() -> None:
+    result, events, last = await asked([Reply(BLOCK), Reply("So it is 48.\nAnswer: 48")])
+    assert (result.status, result.answer) == ("solved", "48")
+    assert last.endswith(BLOCK + "```output\n48\n```\n\n")
+    assert result.spent["tool_cpu_s"] == 0.25
+    (node,) = [e.node for e in events if isinstance(e, Added) and e.head is not None]
+    assert [step.kind for step in node.steps] == ["act", "observe", "answer"]
+    assert [span.sampled for span in node.steps[1].spans] == [False], "what a tool says is forced"
+
+
+async def test_what_a_block_raises_is_shown_to_the_core() -> None:
+    result, _, last = await asked([Reply("```python\nprint(spiders)\n```\n"), Reply("Answer: 12")])
+    assert "raised: NameError: name 'spiders' is not defined" in last
+    assert result.status == "unsolved"
+
+
+async def test_a_turn_that_ended_with_a_block_is_answered_in_a_turn_of_its_own() -> None:
+    result, _, last = await asked([Reply(BLOCK.rstrip("\n")), Reply("Answer: 48")])
+    assert last.endswith("```<|end|><|user|>```output\n48\n```<|end|><|assistant|>")
+    assert result.status == "solved"
+
+
+async def test_an_attempt_that_never_answers_ends_after_a_number_of_steps() -> None:
+    result, _, _ = await asked([Reply(BLOCK)] * 20)
+    assert (result.status, result.answer, result.spent["tool_calls"]) == ("unsolved", "", 8)
+
+
+async def test_without_a_reference_an_answer_is_an_answer() -> None:
+    result, _, _ = await asked([Reply("Answer: forty-eight.")], Task("q", "How many?"))
+    assert (result.status, result.answer, result.hidden) == ("answered", "forty-eight", None)
+
+
+async def test_a_tool_is_called_in_json_and_refused_when_there_is_none() -> None:
+    call = '<tool_call>{"name": "pithon", "arguments": {"code": "1"}}</tool_call>'
+    _, _, last = await asked([Reply(call), Reply("Answer: 1")])
+    assert "refused: there is no tool 'pithon': did you mean 'python'?" in last
+
+
+async def test_every_attempt_begins_at_the_question() -> None:
+    _, events, last = await asked([Reply("Answer: 1")] * 3, strategy=BestOfN(3), width=1)
+    added = [e.node for e in events if isinstance(e, Added) and e.head is not None]
+    assert [node.parent for node in added] == [0, 0, 0] and "Answer: 1" not in last
