@@ -18,6 +18,7 @@ from reasoner.errors import TaskError
 from reasoner.types import Completion, Span, Step, StepKind, Task, ToolCall, ToolResult
 
 BEGUN = "```python\n"
+ANSWER = "Answer:"
 STOPS = ("\n```\n", "</tool_call>")
 """What ends a step before its turn is over: a block to run, a call."""
 _IN_TURN: frozenset[StepKind] = frozenset({"observe", "think"})
@@ -62,6 +63,12 @@ class Stepwise:
             return forced(self.turns.encode(begun))
         return self.turns.answering("\n\n" + words if words else "", begun)
 
+    def concluding(self, last: Step) -> tuple[Span, str]:
+        """The words that make the core answer now, after a step of this turn; an open block is closed first."""
+        fences = len(re.findall(r"^```", last.text, re.M))
+        seam = "\n```\n\n" if fences % 2 else "\n\n"
+        return forced(self.turns.encode(f"{seam}{ANSWER}")), ANSWER
+
     def asking(self, name: str) -> Span:
         """Ask for a remark on the answer: `reflect` or `criticise`."""
         return self.turns.answering("\n\n" + prompt(name))
@@ -99,9 +106,10 @@ class Stepwise:
         ]
 
 
-def call_in(text: str) -> ToolCall | None:
-    """What a step asks to be run: its last Python block, also one that was not closed, or a call in JSON."""
-    blocks = list(_BLOCK.finditer(text))
+def call_in(text: str, *, cut: bool = False) -> ToolCall | None:
+    """What a step asks to be run: its last Python block, or a call in JSON. A block that was not closed is run too,
+    unless the text was `cut` off in it."""
+    blocks = [b for b in _BLOCK.finditer(text) if not cut or b[0].endswith("```")]
     if blocks and blocks[-1]["code"].strip():
         return ToolCall("python", {"code": blocks[-1]["code"]})
     found = _CALL.search(text)

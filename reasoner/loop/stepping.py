@@ -14,7 +14,9 @@ from reasoner.types import Completion, Limits, Report, SnapshotId, Step, StepKin
 
 _REMARK = 80
 _STEPS = 8
-"""Steps that an attempt may take."""
+"""Calls on one path; after these, or when it calls the same thing twice, the core is made to answer."""
+_CONCLUSION = 32
+"""Tokens of an answer that is forced."""
 _OWN = frozenset({"python", "run_tests"})
 """Tools that are not offered as calls: one has its own form, one needs a suite."""
 
@@ -40,44 +42,59 @@ class Stepping:
         return None
 
     async def make(self, tree: Tree, growth: Growth) -> None:
-        last = tree[growth.head.expand.node].steps[-1].kind
+        path = [step for node in tree.path(growth.head.expand.node) for step in node.steps]
         match growth.head.expand.move:
             case "continue":
-                await self._step(growth, last)
+                await self._step(growth, path)
             case "attempt":
-                await self._attempt(growth, last)
+                await self._attempt(growth, path)
             case "revise":
-                await self._attempt(growth, last, prompt("revise_answer"))
+                await self._attempt(growth, path, prompt("revise_answer"))
             case "reflect" | "criticise" as kind:
                 await self._remark(growth, kind)
 
-    async def _attempt(self, growth: Growth, last: StepKind, words: str = "") -> None:
+    async def _attempt(self, growth: Growth, path: list[Step], words: str = "") -> None:
         """Step after step up to the answer, within the tokens of one attempt."""
         left = growth.head.expand.sampling.max_tokens
-        for _ in range(_STEPS):
-            left -= await self._step(growth, last, words, left)
-            last, words = growth.steps[-1].kind, ""
-            if last == "answer" or left <= 0:
-                return
+        while growth.steps[-1:] == [] or growth.steps[-1].kind != "answer":
+            if left <= 0:
+                await self._conclude(growth)
+            else:
+                left -= await self._step(growth, path, words, left)
 
-    async def _step(self, growth: Growth, last: StepKind, words: str = "", most: int | None = None) -> int:
+    async def _step(self, growth: Growth, path: list[Step], words: str = "", most: int | None = None) -> int:
         """One thought with what it asks for, or the answer. Returns how many tokens were written."""
-        sampling = growth.head.expand.sampling
+        before = [*path, *growth.steps]
+        expand = growth.head.expand
         sampling = replace(
-            sampling,
-            max_tokens=sampling.max_tokens if most is None else most,
-            stop=(*sampling.stop, *STOPS),
-            stop_ids=(*sampling.stop_ids, *self.dialect.stop_ids),
+            expand.sampling,
+            max_tokens=expand.sampling.max_tokens if most is None else most,
+            stop=(*expand.sampling.stop, *STOPS),
+            stop_ids=(*expand.sampling.stop_ids, *self.dialect.stop_ids),
         )
-        begun = BEGUN if growth.head.expand.lead and not growth.steps else ""
-        opening = self.dialect.opening(last, words, begun)
+        begun = BEGUN if expand.lead and not growth.steps else ""
+        opening = self.dialect.opening(before[-1].kind, "" if growth.steps else words, begun)
         completion = await self.writer.write(growth, "think", [opening], sampling, begun)
-        if call := call_in(begun + completion.text):
+        calls = [step.call for step in before if step.call]
+        call = call_in(begun + completion.text, cut=completion.finish == "length")
+        if call and (call in calls or len(calls) >= _STEPS):
+            await self._conclude(growth)
+        elif call:
             await self._run(growth, call, completion)
         elif completion.ids and completion.ids[-1] in self.dialect.tokenizer.ends:
-            growth.steps[-1] = replace(growth.steps[-1], kind="answer")
-            self._close(growth, completion)
+            self._answered(growth, completion)
         return len(completion.ids)
+
+    async def _conclude(self, growth: Growth) -> None:
+        """Make the core answer now (budget forcing; Muennighoff et al., 2501.19393, section 3.1)."""
+        sampling = replace(growth.head.expand.sampling, max_tokens=_CONCLUSION, stop=("\n",))
+        opening, begun = self.dialect.concluding(growth.steps[-1])
+        completion = await self.writer.write(growth, "think", [opening], sampling, begun)
+        self._answered(growth, completion)
+
+    def _answered(self, growth: Growth, completion: Completion) -> None:
+        growth.steps[-1] = replace(growth.steps[-1], kind="answer")
+        self._close(growth, completion)
 
     async def _run(self, growth: Growth, call: ToolCall, after: Completion) -> None:
         growth.steps[-1] = replace(growth.steps[-1], kind="act")

@@ -7,7 +7,7 @@ from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Single
 from reasoner.trace import Added, Event
-from reasoner.types import Files, Json, Result, Task, ToolResult
+from reasoner.types import Files, Json, Result, Sampling, Task, ToolResult
 
 TASK = Task("q", "How many legs have 6 spiders?", answer="48")
 BLOCK = "Eight each.\n```python\nprint(6 * 8)\n```\n"
@@ -51,9 +51,23 @@ async def test_a_turn_that_ended_with_a_block_is_answered_in_a_turn_of_its_own()
     assert result.status == "solved"
 
 
-async def test_an_attempt_that_never_answers_ends_after_a_number_of_steps() -> None:
-    result, _, _ = await asked([Reply(BLOCK)] * 20)
-    assert (result.status, result.answer, result.spent["tool_calls"]) == ("unsolved", "", 8)
+async def test_a_core_that_calls_the_same_thing_again_is_made_to_answer() -> None:
+    result, _, last = await asked([Reply(BLOCK), Reply(BLOCK), Reply(" 48\n")])
+    assert last.endswith(f"{BLOCK}\n\nAnswer:")
+    assert (result.status, result.answer, result.spent["tool_calls"]) == ("solved", "48", 1)
+
+
+async def test_so_is_one_that_never_comes_to_an_end() -> None:
+    blocks = [Reply(f"```python\nprint({i})\n```\n") for i in range(9)]
+    result, _, _ = await asked([*blocks, Reply(" 48")])
+    assert (result.status, result.spent["tool_calls"]) == ("solved", 8)
+
+
+async def test_so_is_one_whose_tokens_are_used_up_and_a_block_that_was_cut_is_not_run() -> None:
+    strategy = Single(Sampling(max_tokens=40))
+    result, _, last = await asked([Reply("```python\n" + "x = 1\n" * 9), Reply(" 48")], strategy=strategy)
+    assert last.endswith("\n```\n\nAnswer:")
+    assert (result.status, result.spent["tool_calls"]) == ("solved", 0)
 
 
 async def test_without_a_reference_an_answer_is_an_answer() -> None:
