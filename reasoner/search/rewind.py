@@ -3,9 +3,9 @@
 What failed stays out of the context, because a small core that sees its failed code writes it again, letter for letter,
 two times out of three. Attempts alternate between two ways of stepping back:
 
-- to the task: a fresh sample that begins with the stub's own lines, so that no tokens go into writing the stub again
-  (now and then without them, which leaves room for an import above, and with the lesson of the first failure as one
-  paragraph: Reflexion, Shinn et al., 2303.11366, section 3);
+- to the task: a fresh sample that begins with the stub's own lines, so that no tokens go into writing the stub again;
+  one in four takes the lesson of the first failure along as one paragraph (Reflexion, Shinn et al., 2303.11366,
+  section 3), one in four begins with nothing, which leaves room for an import above;
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
   the rest is written anew, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
   from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section 3.2); which token, with the
@@ -22,19 +22,22 @@ from reasoner.tree import Tree, derive_seed
 from reasoner.types import Expand, Kept, NodeId, Sampling
 
 _CANDIDATES = 8
+_CLOSING = 3
+"""Tokens that end a file, the fence with them: a doubt among these is none about the code."""
+_ROUND = 4
+"""Attempts of a round: one with the lesson, one that begins with nothing."""
 _EVIDENCE = 10.0
 """How many observations a score counts for against one rewind without success (C in REx)."""
 
 
 @dataclass(frozen=True)
 class Rewind:
-    """`n` attempts at most. After the first failure the core reflects; the second attempt and every `lesson_every`-th
-    after it takes the lesson along; 0 means none does, and then nothing is spent on reflecting. Of the attempts after
-    the first, a share of `inside` rewinds into an earlier one."""
+    """`n` attempts at most. Without `lessons` nothing is spent on reflecting. Of the attempts that take no lesson along
+    a share of `inside` rewinds into an earlier one."""
 
     n: int = 16
     sampling: Sampling = Sampling(temperature=0.8)
-    lesson_every: int = 4
+    lessons: bool = True
     inside: float = 0.5
     think: bool = False
 
@@ -58,15 +61,15 @@ class Rewind:
     def _reflection(self, tree: Tree) -> list[Expand]:
         """Reflect on the first attempt, when its tests said something."""
         nearest = leader(tree)
-        if not self.lesson_every or nearest is None or tree[nearest].step("observe") is None:
+        if not self.lessons or nearest is None or tree[nearest].step("observe") is None:
             return []
         return [Expand(nearest, "reflect", replace(self.sampling, temperature=0.0))]
 
     def _attempt(self, tree: Tree, ordinal: int) -> Expand:
-        carries = self.lesson_every and ordinal % self.lesson_every == 1 % self.lesson_every
-        learnt = tree.last("reflect") if carries else None
+        turn = ordinal % _ROUND
+        learnt = tree.last("reflect") if turn == 1 and self.lessons else None
         kept = self._kept(tree, ordinal) if learnt is None else None
-        lead = learnt is None and kept is None
+        lead = kept is None and turn != 3
         return Expand(
             tree.root, "attempt", self.sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
         )
@@ -90,7 +93,7 @@ def _where(chance: random.Random, tree: Tree, node: NodeId) -> int:
     act = tree[node].step("act")
     code = act.spans[1:] if act else ()
     logprobs = [p for span in code for p in (span.logprobs or (-1.0,) * len(span.ids))]
-    doubts = [1.0 - math.exp(min(p, 0.0)) for p in logprobs]
+    doubts = [1.0 - math.exp(min(p, 0.0)) for p in logprobs[:-_CLOSING]]
     if sum(doubts) <= 0.0:
         return chance.randrange(max(1, len(doubts)))
     return chance.choices(range(len(doubts)), doubts)[0]

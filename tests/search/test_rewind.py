@@ -53,33 +53,34 @@ def test_after_a_failure_it_reflects_once_and_tries_again_from_the_task() -> Non
 
 
 def test_a_share_of_the_attempts_carries_the_lesson_and_nothing_else_of_the_dead_branch() -> None:
-    tree, strategy = planted(), Rewind(n=9, lesson_every=2)
+    tree, strategy = planted(), Rewind(n=9)
     open_all(tree, strategy)
     finish(tree)
     open_all(tree, strategy, 1)
     reflection = finish(tree)
     chosen = strategy.select(tree, LEDGER, 8)
-    assert [e.learnt for e in chosen] == [reflection, None] * 4
-    assert [e.lead for e in chosen] == [False, True] * 4
+    assert [e.learnt for e in chosen] == [reflection, None, None, None] * 2
+    assert [e.lead for e in chosen] == [True, True, False, True] * 2
     assert all(e.node == tree.root for e in chosen)
 
 
 def test_without_lessons_nothing_is_spent_on_reflecting() -> None:
-    tree, strategy = planted(), Rewind(lesson_every=0)
+    tree, strategy = planted(), Rewind(lessons=False)
     open_all(tree, strategy)
     finish(tree)
     assert set(open_all(tree, strategy)) == {"attempt"}
 
 
 def coded(*logprobs: float) -> tuple[Step, ...]:
-    """An attempt whose code has as many tokens."""
+    """An attempt whose code has as many tokens, and the three doubtful ones that end it."""
+    logprobs = (*logprobs, -3.0, -3.0, -3.0)
     ids = tuple(range(len(logprobs)))
     act = Step("act", "x", (Span((9,), sampled=False), Span(ids, sampled=True, logprobs=logprobs)))
     return (act, *TRIED[1:])
 
 
 def test_it_rewinds_into_an_attempt_that_passed_a_part_and_keeps_the_tokens_before_a_doubt() -> None:
-    tree, strategy = planted(), Rewind(n=100, lesson_every=0, inside=1.0)
+    tree, strategy = planted(), Rewind(n=100, lessons=False, inside=1.0)
     open_all(tree, strategy)
     tree.add(tree.in_flight[0], coded(0.0, 0.0, -2.0, 0.0), "s", [Verdict(0.5, "visible")], Cost())
     chosen = strategy.select(tree, LEDGER, 20)
@@ -88,14 +89,14 @@ def test_it_rewinds_into_an_attempt_that_passed_a_part_and_keeps_the_tokens_befo
 
 
 def test_it_rewinds_into_nothing_that_passed_no_test_at_all() -> None:
-    tree, strategy = planted(), Rewind(lesson_every=0, inside=1.0)
+    tree, strategy = planted(), Rewind(lessons=False, inside=1.0)
     open_all(tree, strategy)
     tree.add(tree.in_flight[0], coded(-1.0, -1.0), "s", [Verdict(0.0, "visible")], Cost())
     assert {e.kept for e in strategy.select(tree, LEDGER, 8)} == {None}
 
 
 def test_better_attempts_are_rewound_more_often_until_they_disappoint() -> None:
-    tree, strategy = planted(), Rewind(n=1000, lesson_every=0, inside=1.0)
+    tree, strategy = planted(), Rewind(n=1000, lessons=False, inside=1.0)
     open_all(tree, strategy)
     tree.add(tree.in_flight[0], coded(-1.0, -1.0), "s", [Verdict(0.2, "visible")], Cost())
     open_all(tree, strategy, 1)
@@ -107,9 +108,9 @@ def test_better_attempts_are_rewound_more_often_until_they_disappoint() -> None:
 
 
 def test_without_log_probabilities_any_token_may_be_the_last_that_is_kept() -> None:
-    tree, strategy = planted(), Rewind(n=100, lesson_every=0, inside=1.0)
+    tree, strategy = planted(), Rewind(n=100, lessons=False, inside=1.0)
     open_all(tree, strategy)
-    act = Step("act", "x", (Span((9,), sampled=False), Span((1, 2, 3), sampled=True)))
+    act = Step("act", "x", (Span((9,), sampled=False), Span((1, 2, 3, 4, 5, 6), sampled=True)))
     tree.add(tree.in_flight[0], (act, *TRIED[1:]), "s", [Verdict(0.5, "visible")], Cost())
     chosen = strategy.select(tree, LEDGER, 50)
     assert {e.kept.tokens for e in chosen if e.kept} == {0, 1, 2}
@@ -125,7 +126,7 @@ def test_it_never_opens_more_than_n_attempts() -> None:
 
 
 def test_it_answers_with_the_best() -> None:
-    tree, strategy = planted(), Rewind(n=3, lesson_every=0)
+    tree, strategy = planted(), Rewind(n=3, lessons=False)
     open_all(tree, strategy)
     finish(tree, 0.2)
     open_all(tree, strategy)
