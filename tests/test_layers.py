@@ -10,7 +10,7 @@ import reasoner
 LAYERS = [
     {"types", "errors"},
     {"content"},
-    {"config", "tree", "ledger", "dialect", "models", "suites", "tasks"},
+    {"config", "tree", "ledger", "dialect", "models", "suites", "tasks", "estimates"},
     {"protocols"},
     {"trace", "cores", "sandboxes", "broker"},
     {"toolbox"},
