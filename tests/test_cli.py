@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reasoner.cli import main
-from reasoner.cli.parser import count, seconds
+from reasoner.cli.flags import count, seconds
 
 UNITTEST = (
     b"import unittest\nfrom f import f\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(f(), 1)\n"

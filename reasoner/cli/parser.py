@@ -1,12 +1,12 @@
 """What can be typed: commands, flags, and the help that explains them. Nothing is looked up or loaded here."""
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from reasoner.cli import flags
 from reasoner.cli.exits import MISUSE, TABLE
 
 _TOP = """\
@@ -72,7 +72,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _sandbox(commands.add_parser("sandbox", help="build, probe and clean the sandbox", description=_SANDBOX))
     doctor = commands.add_parser("doctor", help="say what this machine can do", description=_DOCTOR)
     doctor.set_defaults(command="doctor")
-    _json(doctor)
+    flags.json(doctor)
     return parser.parse_args(argv)
 
 
@@ -86,38 +86,12 @@ def _solve(parser: argparse.ArgumentParser) -> None:
     task.add_argument("--tests", metavar="CMD", help='how the tests are run, for example "pytest -q tests/test_x.py"')
     task.add_argument("--task-id", metavar="ID", help="which record of a JSONL file")
 
-    core = parser.add_argument_group("the model")
-    core.add_argument("--model", metavar="NAME", help="of 'reasoner models list', a directory, or a server's model")
-    core.add_argument("--url", metavar="URL", help="ask this OpenAI-compatible server (key: $OPENAI_API_KEY)")
-    core.add_argument("--remote", action="store_true", help="ask the server at $OPENAI_BASE_URL")
-    core.add_argument("--tokenizer", metavar="DIR", help="the server model's tokenizer, to speak token ids to it")
-
-    search = parser.add_argument_group("the search")
-    search.add_argument("--strategy", metavar="NAME", help="rewind (default), best_of_n, revise or single")
-    search.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
-    search.add_argument("--width", metavar="N", type=int, help="attempts that grow at once")
-    search.add_argument("--temperature", metavar="T", type=float, help="0 is greedy")
-    search.add_argument(
-        "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
-    )
-    search.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
-
-    budget = parser.add_argument_group("the budget")
-    budget.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
-    budget.add_argument("--time", metavar="S", type=seconds, help="seconds it may take, for example 90 or 5m")
-
-    place = parser.add_argument_group("where and how")
-    place.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
-    place.add_argument("--python", metavar="VENV", help="a virtual environment whose packages the code may import")
-    place.add_argument(
-        "--allow-host", metavar="HOST", action="append", help="let the tool fetch read from it, or from *.HOST"
-    )
-    place.add_argument("--tools", metavar="DIR", action="append", help="a tool of your own, or a folder of them")
+    flags.core(parser)
+    flags.search(parser)
+    flags.budget(parser)
+    place = flags.place(parser)
     place.add_argument("--write", action="store_true", help="put the solution into PATH instead of showing a diff")
-    place.add_argument("--config", metavar="FILE", type=Path, help="a TOML file with settings (flags win over it)")
-    place.add_argument("--traces", metavar="DIR", help="where the record of the search goes")
-    place.add_argument("--quiet", action="store_true", help="print the solution and errors, nothing else")
-    _json(place)
+    flags.json(place)
 
 
 def _models(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +103,7 @@ def _models(parser: argparse.ArgumentParser) -> None:
     for named in (pull, path):
         named.add_argument("name", metavar="NAME", nargs="?", help="of 'models list'; default: the default model")
     for action in (listing, pull, path):
-        _json(action)
+        flags.json(action)
 
 
 def _sandbox(parser: argparse.ArgumentParser) -> None:
@@ -143,29 +117,7 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     probe = actions.add_parser("probe", help="try the sandboxes for real and say how well they close")
     prune = actions.add_parser("prune", help="remove what a killed run left: containers and folders")
     for action in (build, probe, prune):
-        _json(action)
-
-
-def _json(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-
-
-def count(text: str) -> int:
-    """`20000`, `20_000`, `20k` or `1.5M` as a whole number above 0."""
-    found = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmM]?)", text.strip())
-    number = float(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()] if found else 0
-    if number < 1 or number != int(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens: say for example 20000 or 20k")
-    return int(number)
-
-
-def seconds(text: str) -> float:
-    """`90`, `90s`, `5m` or `1h` as seconds above 0."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    number = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: say for example 90, 90s or 5m")
-    return number
+        flags.json(action)
 
 
 class _Parser(argparse.ArgumentParser):

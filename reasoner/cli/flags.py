@@ -1,0 +1,68 @@
+"""Flags that several commands share, in groups: each sets keys of the Config as `settings` says."""
+
+import argparse
+import re
+from pathlib import Path
+
+
+def core(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the model")
+    group.add_argument("--model", metavar="NAME", help="of 'reasoner models list', a directory, or a server's model")
+    group.add_argument("--url", metavar="URL", help="ask this OpenAI-compatible server (key: $OPENAI_API_KEY)")
+    group.add_argument("--remote", action="store_true", help="ask the server at $OPENAI_BASE_URL")
+    group.add_argument("--tokenizer", metavar="DIR", help="the server model's tokenizer, to speak token ids to it")
+
+
+def search(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the search")
+    group.add_argument("--strategy", metavar="NAME", help="rewind (default), best_of_n, revise or single")
+    group.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
+    group.add_argument("--width", metavar="N", type=int, help="attempts that grow at once")
+    group.add_argument("--temperature", metavar="T", type=float, help="0 is greedy")
+    group.add_argument(
+        "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
+    )
+    group.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
+
+
+def budget(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the budget")
+    group.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
+    group.add_argument("--time", metavar="S", type=seconds, help="seconds it may take, for example 90 or 5m")
+
+
+def place(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where and how; a command may add flags of its own to the group."""
+    group = parser.add_argument_group("where and how")
+    group.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
+    group.add_argument("--python", metavar="VENV", help="a virtual environment whose packages the code may import")
+    group.add_argument(
+        "--allow-host", metavar="HOST", action="append", help="let the tool fetch read from it, or from *.HOST"
+    )
+    group.add_argument("--tools", metavar="DIR", action="append", help="a tool of your own, or a folder of them")
+    group.add_argument("--config", metavar="FILE", type=Path, help="a TOML file with settings (flags win over it)")
+    group.add_argument("--traces", metavar="DIR", help="where the record of the search goes")
+    group.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
+    return group
+
+
+def json(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def count(text: str) -> int:
+    """`20000`, `20_000`, `20k` or `1.5M` as a whole number above 0."""
+    found = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmM]?)", text.strip())
+    number = float(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()] if found else 0
+    if number < 1 or number != int(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens: say for example 20000 or 20k")
+    return int(number)
+
+
+def seconds(text: str) -> float:
+    """`90`, `90s`, `5m` or `1h` as seconds above 0."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    number = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: say for example 90, 90s or 5m")
+    return number
