@@ -2,10 +2,11 @@
 
 load          one task, from a directory or a record of a file
 read_jsonl    all tasks of a file
+read_all      all tasks of a file, or of a directory that holds directories
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from reasoner.tasks.jsonl import Line, read_lines
 from reasoner.tasks.records import Visible, task_of
 from reasoner.types import Task
 
-__all__ = ["Visible", "load", "read_jsonl"]
+__all__ = ["Visible", "load", "read_all", "read_jsonl"]
 
 
 def load(
@@ -48,17 +49,55 @@ def load(
     return replace(task, prompt=prompt) if prompt else task
 
 
-def read_jsonl(path: Path, visible: Visible = "all") -> Iterator[Task]:
-    """Every record of a JSONL file (also `.gz`), in the file's order: HumanEval, MBPP or our own schema.
+def read_jsonl(path: Path, visible: Visible = "all", bad: Callable[[TaskError], None] | None = None) -> Iterator[Task]:
+    """Every record of a JSONL file (also `.gz`), in the file's order: HumanEval, MBPP, questions or our own schema.
 
     `visible` says which tests may guide a search: "all" of them, or the "first" (for HumanEval the examples in the
-    docstring) while the whole suite is hidden and only grades.
+    docstring) while the whole suite is hidden and only grades. `bad` takes what is wrong with a line that cannot be
+    used, and the others go on; without it the first such line ends the reading.
 
     Raises:
-        TaskError: a line is not JSON, a field is missing or wrong, two records share an id; says the line.
+        TaskError: the file cannot be read; a line is not JSON, a field is missing or wrong, two records share an id:
+            says the line.
     """
-    for line in read_lines(path):
-        yield task_of(line, visible)
+    for line in read_lines(path, bad):
+        try:
+            task = task_of(line, visible)
+        except TaskError as error:
+            if bad is None:
+                raise
+            bad(error)
+            continue
+        yield task
+
+
+def read_all(path: Path, visible: Visible = "all", bad: Callable[[TaskError], None] | None = None) -> Iterator[Task]:
+    """Every task at `path`: the records of a file, or the directories right below a directory, by name; a directory
+    with a TASK.md of its own is one task. `visible` and `bad`: see `read_jsonl`.
+
+    Raises:
+        TaskError: nothing can be read there, or, without `bad`, one of the tasks cannot be used.
+    """
+    if not path.exists():
+        raise TaskError(f"{path} does not exist: give a JSONL file, or a directory that holds tasks")
+    if not path.is_dir():
+        yield from read_jsonl(path, visible, bad)
+        return
+    for folder in _folders(path):
+        try:
+            task = read_directory(folder, None, None)
+        except TaskError as error:
+            if bad is None:
+                raise
+            bad(error)
+            continue
+        yield task
+
+
+def _folders(path: Path) -> list[Path]:
+    if (path / "TASK.md").is_file():
+        return [path]
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith((".", "_")))
 
 
 def _chosen(path: Path, task_id: str | None) -> Line:

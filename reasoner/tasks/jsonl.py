@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -54,28 +54,38 @@ class Line:
         return f"the field {field} is {'not' if field in self.record else 'missing, it must be'} {wanted}"
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Objects in the file's order; blank lines are passed over. Raises `TaskError` with the line's number."""
+def read_lines(path: Path, bad: Callable[[TaskError], None] | None = None) -> Iterator[Line]:
+    """Objects in the file's order; blank lines are passed over.
+
+    Raises:
+        TaskError: the file cannot be read, or a line cannot be used and `bad` is not there to take it; says its number.
+    """
     seen: dict[str, int] = {}
-    for number, data in enumerate(_raw(path), 1):
-        if not data.strip():
+    for number, data in _raw(path):
+        try:
+            line = Line(path, number, _object(path, number, data)) if data.strip() else None
+            if line and line.id in seen:
+                raise line.error(f"the task_id {line.id!r} is taken by line {seen[line.id]}, give each task its own")
+        except TaskError as error:
+            if bad is None:
+                raise
+            bad(error)
             continue
-        line = Line(path, number, _object(path, number, data))
-        if line.id in seen:
-            raise line.error(f"the task_id {line.id!r} is taken by line {seen[line.id]}, give each task its own")
-        seen[line.id] = number
-        yield line
+        if line:
+            seen[line.id] = number
+            yield line
 
 
-def _raw(path: Path) -> Iterator[bytes]:
+def _raw(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers; one that is too long is cut there, its rest is passed over."""
     try:
         with _opened(path) as file:
-            number = 0
+            number, ended = 1, True
             while data := file.readline(_LINE_BYTES + 1):
-                number += 1
-                if len(data) > _LINE_BYTES:
-                    raise TaskError(f"{path}, line {number}: longer than {_LINE_BYTES >> 20} MiB, is it JSONL?")
-                yield data
+                if ended:
+                    yield number, data
+                ended = data.endswith(b"\n")
+                number += ended
     except (OSError, EOFError, zlib.error) as error:
         raise TaskError(f"{path} cannot be read: {error}") from error
 
@@ -85,6 +95,8 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _object(path: Path, number: int, data: bytes) -> dict[str, Any]:
+    if len(data) > _LINE_BYTES:
+        raise TaskError(f"{path}, line {number}: longer than {_LINE_BYTES >> 20} MiB, is it JSONL?")
     try:
         record = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

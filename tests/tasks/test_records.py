@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reasoner.errors import TaskError
-from reasoner.tasks import load, read_jsonl
+from reasoner.tasks import load, read_all, read_jsonl
 from reasoner.types import Suite
 
 MBPP_FILE = Path(__file__).parents[3] / "shared" / "data" / "mbpp.jsonl"
@@ -192,6 +192,30 @@ def test_a_record_is_chosen_by_its_id_and_a_wrong_one_has_a_nearest(file):
         load(path)
     with pytest.raises(TaskError, match="leave the test command out"):
         load(path, task_id="7", tests="pytest")
+
+
+def test_lines_that_cannot_be_used_are_told_and_the_others_are_read(file):
+    long = json.dumps({"task_id": "long", "question": "?" * 2**24})
+    lines = [{"task_id": 1, "question": "one?"}, "{no", {"task_id": 2}, {"task_id": 1, "question": "again?"}, long]
+    path = file(*lines, {"task_id": 3, "question": "three?"})
+    told = []
+    assert [task.id for task in read_all(path, bad=told.append)] == ["1", "3"]
+    assert [str(error).partition(": ")[0] for error in told] == [f"{path}, line {n}" for n in (2, 3, 4, 5)]
+
+
+def test_a_directory_of_directories_is_read_by_name_and_one_without_tests_is_told(tmp_path):
+    for name in ("b", "a", "c", ".git"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "TASK.md").write_text("f returns 1.")
+        (tmp_path / name / "f.py").write_text("def f(): ...\n")
+        if name != "c":
+            (tmp_path / name / "f_test.py").write_text("from f import f\ndef test_f(): assert f() == 1\n")
+    told = []
+    assert [task.id for task in read_all(tmp_path, bad=told.append)] == ["a", "b"]
+    assert [str(error) for error in told] == [
+        f"no tests found in {tmp_path / 'c'}: call them test_*.py or *_test.py, or pass a test command"
+    ]
+    assert [task.id for task in read_all(tmp_path / "a")] == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"{}" * 9999)[:-20], b""])
