@@ -1,4 +1,4 @@
-"""When to stop: pure functions of a tree and a ledger. The first policy that has a reason ends the search."""
+"""The plain reasons to stop: the tests pass, the budget is spent; and the first of several policies with a reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,0 +1,171 @@
+"""Stop when the votes are in. A vote is a verdict's key: equal keys are one answer. What the answers say is not known.
+
+Every policy looks at counts alone, so a decision costs no more than the number of different answers; the binomial sums
+are remembered.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import comb
+
+from reasoner.ledger import Ledger
+from reasoner.tree import Tree
+from reasoner.types import Stop
+
+_MOST = 64
+"""Calls up to which a vote's accuracy is predicted."""
+
+
+@dataclass(frozen=True)
+class Leads:
+    """The leading answer would stay ahead of its runner-up, with this `confidence`: Adaptive-Consistency's Beta
+    criterion (Aggarwal et al., 2305.11860, section 3.2). `least` votes are waited for whatever they say."""
+
+    source: str
+    confidence: float = 0.95
+    least: int = 2
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        first, second, total = standing(tree, self.source)
+        sure = lead(first, second)
+        if total < self.least or sure < self.confidence:
+            return None
+        return Stop(f"{first} of {total} answers agree", sure)
+
+
+@dataclass(frozen=True)
+class Agrees:
+    """A whole window of `size` answers in a row is of one mind: early-stopping self-consistency (Li et al., 2401.10480,
+    section 3.1). Windows follow each other without overlap."""
+
+    source: str
+    size: int = 5
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        _, _, total = standing(tree, self.source)
+        after = total % self.size
+        if total < self.size:
+            return None
+        window = _newest(tree, self.source, after + self.size)[after:]
+        if len(set(window)) > 1:
+            return None
+        return Stop(f"{self.size} answers in a row agree", lead(self.size, 0))
+
+
+@dataclass(frozen=True)
+class Level:
+    """Tasks of one kind in a recorded pool: how often the core's samples gave the `right` answer, and how often its
+    most frequent `wrong` one; `weight` counts the tasks."""
+
+    right: float
+    wrong: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The number of calls is reached from which more would not make a vote better (Chen et al., 2403.02419, section 4).
+
+    A vote gets surer of the right answer on tasks where that is the most frequent one, and surer of a wrong one on all
+    others; over a mix of both its accuracy rises and then falls. `pool` is the mix, recorded where answers are known;
+    how well each kind explains the votes seen so far says which of them this task is likely to be."""
+
+    source: str
+    pool: tuple[Level, ...]
+    most: int = _MOST
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        first, second, total = standing(tree, self.source)
+        if not total:
+            return None
+        best, right = best_calls(likely(self.pool, first, second), self.most)
+        return Stop(f"a vote is predicted to be best after {best} answers", right) if total >= best else None
+
+
+def lead(first: int, second: int) -> float:
+    """P(the leader is the more frequent of two answers) with `first` and `second` votes, under a uniform prior.
+
+    It is P(Beta(first + 1, second + 1) > 1/2), which for whole numbers is a binomial sum.
+    """
+    return _at_most(first + second + 1, first)
+
+
+def fewest(confidence: float) -> int:
+    """Answers, all alike, after which `lead` reaches `confidence`."""
+    count = 1
+    while lead(count, 0) < confidence and count < 1_000:
+        count += 1
+    return count
+
+
+def likely(pool: Sequence[Level], first: int, second: int) -> tuple[Level, ...]:
+    """`pool` weighed by how well each kind explains that two answers have `first` and `second` votes.
+
+    Which of the two is right is not known, so both ways count.
+    """
+    weighed = []
+    for level in pool:
+        right, wrong = _between(level)
+        chance = right**first * wrong**second + wrong**first * right**second
+        weighed.append(Level(level.right, level.wrong, level.weight * chance))
+    total = sum(level.weight for level in weighed)
+    if total <= 0.0:
+        return tuple(pool)
+    return tuple(Level(level.right, level.wrong, level.weight / total) for level in weighed)
+
+
+@lru_cache(maxsize=4096)
+def best_calls(pool: tuple[Level, ...], most: int = _MOST) -> tuple[int, float]:
+    """The fewest calls, odd and at most `most`, of which a vote is right most often, and how often that is."""
+    counts = range(1, most + 1, 2)
+    return max(((calls, accuracy(pool, calls)) for calls in counts), key=lambda found: (round(found[1], 9), -found[0]))
+
+
+def accuracy(pool: Sequence[Level], calls: int) -> float:
+    """How often a majority of `calls` samples is right on average, between the right answer and the nearest wrong."""
+    total = sum(level.weight for level in pool)
+    right = sum(level.weight * (1.0 - _below(calls, calls // 2, _between(level)[0])) for level in pool)
+    return right / total if total else 0.0
+
+
+def _between(level: Level) -> tuple[float, float]:
+    """The chances of the two answers against each other alone."""
+    both = level.right + level.wrong
+    right = level.right / both if both else 0.5
+    return right, 1.0 - right
+
+
+@lru_cache(maxsize=65536)
+def _below(trials: int, successes: int, chance: float) -> float:
+    """P(Binomial(trials, chance) <= successes)."""
+    return float(sum(comb(trials, k) * chance**k * (1.0 - chance) ** (trials - k) for k in range(successes + 1)))
+
+
+@lru_cache(maxsize=65536)
+def _at_most(trials: int, heads: int) -> float:
+    """P(at most `heads` of `trials` fair coins), exact before the last division."""
+    ways: int = sum(comb(trials, k) for k in range(heads + 1))
+    return float(ways / 2**trials)
+
+
+def standing(tree: Tree, source: str) -> tuple[int, int, int]:
+    """Votes of the leader and of the runner-up, and all of them."""
+    votes = Counter(_ballots(tree, source))
+    (_, first), (_, second) = [*votes.most_common(2), ("", 0), ("", 0)][:2]
+    return first, second, votes.total()
+
+
+def _newest(tree: Tree, source: str, count: int) -> list[str]:
+    """The last `count` votes, the newest first."""
+    found: list[str] = []
+    for node in reversed(tree.nodes):
+        found += [v.key for v in node.verdicts if v.source == source and v.key]
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+def _ballots(tree: Tree, source: str) -> Iterator[str]:
+    return (v.key for node in tree.nodes for v in node.verdicts if v.source == source and v.key)
