@@ -15,7 +15,7 @@ from typing import Any
 from reasoner import models
 from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig
 from reasoner.errors import ConfigError, ReasonerError, ToolError
-from reasoner.ledger import Budget
+from reasoner.ledger import Budget, Prices
 from reasoner.models.progress import Progress, Silent
 from reasoner.models.store import home
 from reasoner.protocols import Core, Sandbox
@@ -38,6 +38,7 @@ async def assemble(
     """
     config = config or Config()
     strategy, toolbox = make(config.search), _toolbox(config)
+    prices = _prices(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -51,6 +52,7 @@ async def assemble(
             strategy,
             toolbox,
             budget=_budget(config.budget),
+            prices=prices,
             limits=_limits(config.limits),
             width=config.search.width,
             seed=config.search.seed,
@@ -121,7 +123,24 @@ def _services(config: FetchConfig, limits: LimitsConfig) -> dict[str, Service]:
 
 
 def _budget(config: BudgetConfig) -> Budget:
-    return Budget(config.tokens or None, config.wall_s or None, tool_cpu_s=config.tool_cpu_s or None)
+    tokens, wall_s, money = config.tokens or None, config.wall_s or None, config.money or None
+    return Budget(tokens, wall_s, tool_cpu_s=config.tool_cpu_s or None, money=money)
+
+
+def _prices(config: Config) -> Prices:
+    """What is paid for this core. Raises ConfigError for a budget of money where nothing costs any."""
+    said = config.prices
+    prices = (
+        Prices(said.prefilled, said.cached, said.decoded, said.second)
+        if config.core.url
+        else Prices(second=said.second)
+    )
+    if config.budget.money and prices.free:
+        which = "prices.prefilled and prices.decoded" if config.core.url else "prices.second"
+        raise ConfigError(
+            f"a budget of {config.budget.money:g} in money is never spent where nothing costs any: set {which}"
+        )
+    return prices
 
 
 def _limits(config: LimitsConfig) -> Limits:

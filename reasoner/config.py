@@ -71,6 +71,20 @@ class BudgetConfig:
     tokens: int = _at_least(0, 0)
     wall_s: float = _at_least(0, 0.0)
     tool_cpu_s: float = _at_least(0, 0.0)
+    money: float = _at_least(0, 0.0)
+    """In the currency of the prices."""
+
+
+@dataclass(frozen=True)
+class PricesConfig:
+    """What is paid, in a currency of yours. Tokens are paid to a server alone."""
+
+    prefilled: float = _at_least(0, 0.0)
+    cached: float = _at_least(0, 0.0)
+    decoded: float = _at_least(0, 0.0)
+    """Per million tokens."""
+    second: float = _at_least(0, 0.0)
+    """Per second of this machine."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +120,7 @@ class Config:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    prices: PricesConfig = field(default_factory=PricesConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     fetch: FetchConfig = field(default_factory=FetchConfig)
     tools: Names = ()
@@ -130,6 +145,15 @@ def load(files: tuple[Path, ...], environment: Mapping[str, str], flags: Json) -
             config = _merge(config, _read(path), str(path))
     config = _merge(config, _from_environment(environment), "the environment")
     return _merge(config, flags, "the command line")
+
+
+def recorded(values: Json) -> Config:
+    """The configuration that a trace keeps.
+
+    Raises:
+        ConfigError: it holds what this version does not know.
+    """
+    return _merge(Config(), values, "the trace")
 
 
 def _read(path: Path) -> Json:

@@ -1,8 +1,11 @@
 """What may be spent and what was. A charge goes to a ledger and to every ledger it is nested in: branch, task, run."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+
+from reasoner.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,46 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Prices:
+    """What is paid, in a currency of the user's: per million tokens, and per second in which this machine is busy.
+
+    Verifier tokens are charged as decoded ones, the dearer kind, since nobody says which they were.
+    """
+
+    prefilled: float = 0.0
+    cached: float = 0.0
+    decoded: float = 0.0
+    second: float = 0.0
+
+    def tokens(self, cost: Cost) -> float:
+        """The price of a cost's tokens."""
+        written = cost.decoded + cost.verifier
+        return (cost.prefilled * self.prefilled + cost.cached * self.cached + written * self.decoded) / 1e6
+
+    @property
+    def free(self) -> bool:
+        return self == Prices()
+
+
+@dataclass(frozen=True)
 class Budget:
-    """Upper bounds; None leaves a dimension free. `tokens` bounds what is computed: prefilled, decoded and verifier."""
+    """Upper bounds; None leaves a dimension free. `tokens` bounds what is computed: prefilled, decoded and verifier.
+
+    Raises:
+        ConfigError: a bound is below 0 or no number.
+    """
 
     tokens: int | None = None
     wall_s: float | None = None
     tool_calls: int | None = None
     tool_cpu_s: float | None = None
     money: float | None = None
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            bound = getattr(self, f.name)
+            if bound is not None and not 0 <= bound < math.inf:
+                raise ConfigError(f"a budget of {bound} for {f.name} cannot be: say a number from 0 up, or none")
 
     def spent_by(self, cost: Cost) -> str:
         """The first dimension of which `cost` has used all, empty when there is none."""
@@ -48,7 +83,11 @@ class Budget:
 
 
 class Ledger:
-    """Running total of one scope. `spent` includes everything that was charged to nested ledgers."""
+    """Running total of one scope. `spent` includes everything that was charged to nested ledgers.
+
+    Tokens are priced where they are charged first; seconds in the outermost scope alone, since what runs side by side
+    shares them.
+    """
 
     def __init__(
         self,
@@ -57,8 +96,10 @@ class Ledger:
         within: "Ledger | None" = None,
         clock: Callable[[], float] = time.monotonic,
         carried: Cost | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.budget = budget or Budget()
+        self.prices = prices or Prices()
         self._within = within
         self._clock = clock
         self._started = clock()
@@ -66,18 +107,22 @@ class Ledger:
         """A resumed search carries what it had spent before."""
 
     def nested(self, budget: Budget | None = None) -> "Ledger":
-        return Ledger(budget, within=self, clock=self._clock)
+        return Ledger(budget, within=self, clock=self._clock, prices=self.prices)
 
     def charge(self, cost: Cost) -> None:
+        self._take(replace(cost, money=cost.money + self.prices.tokens(cost)))
+
+    def _take(self, cost: Cost) -> None:
         self._charged += cost
         if self._within:
-            self._within.charge(cost)
+            self._within._take(cost)
 
     @property
     def spent(self) -> Cost:
         """Wall seconds are the scope's own: heads that run side by side share them."""
-        elapsed = self._clock() - self._started
-        return replace(self._charged, wall_s=self._charged.wall_s + elapsed)
+        wall_s = self._charged.wall_s + self._clock() - self._started
+        paid = 0.0 if self._within else wall_s * self.prices.second
+        return replace(self._charged, wall_s=wall_s, money=self._charged.money + paid)
 
     @property
     def exhausted(self) -> str:

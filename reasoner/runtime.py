@@ -1,7 +1,7 @@
 """The composition root and the only driver loop: ask the strategy for heads, grow them, add what finishes, stop.
 
 A stop cancels what is in flight and charges it. Every event goes to the listeners as it happens, so a trace on disk is
-good up to the last finished node whatever ends the process.
+good up to the last finished node whatever ends the process, and a recorded search goes on from there.
 """
 
 import asyncio
@@ -9,13 +9,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from reasoner.ledger import Budget, Ledger
-from reasoner.loop import Loop, moves
-from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier
+from reasoner.errors import TraceError
+from reasoner.ledger import Budget, Ledger, Prices
+from reasoner.loop import Loop, Moves, Restored, moves
+from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
 from reasoner.stopping import BudgetSpent, FirstOf, Solved
 from reasoner.suites import suite_arguments
 from reasoner.toolbox import Toolbox
-from reasoner.trace import Added, Began, Dropped, Event, Finished, Listener, Opened, Stopped
+from reasoner.trace import (
+    Added,
+    Began,
+    Checked,
+    Dropped,
+    Event,
+    Finished,
+    Grew,
+    Listener,
+    Opened,
+    Resumed,
+    Stopped,
+    Trace,
+    Wrote,
+)
 from reasoner.tree import Head, Node, Tree
 from reasoner.types import Files, Json, Limits, NodeId, Report, Result, Status, Stop, Suite, Task
 from reasoner.verifiers.answers import Answers, answer_of, compared
@@ -25,6 +40,8 @@ EXHAUSTED = "the strategy has nothing left to try"
 ALREADY = "all visible tests pass as it is"
 _TICK = 0.25
 """Seconds after which the stopping policy is asked again while nothing finishes: time and tokens run on."""
+_PULSE_S = 5.0
+"""Seconds between two accounts of the heads in flight: what a kill can make forgotten."""
 
 
 @dataclass
@@ -41,6 +58,7 @@ class Reasoner:
     verifiers: Sequence[Verifier] = (VisibleSuite(), Answers())
     stop: StopPolicy = FirstOf((Solved(), BudgetSpent()))
     budget: Budget = Budget()
+    prices: Prices = Prices()
     limits: Limits = Limits()
     width: int = 8
     seed: int = 0
@@ -55,20 +73,46 @@ class Reasoner:
             TaskError: the task cannot be put to a model, or its tests cannot run whatever is written.
             CoreError, SandboxError, ToolError, TraceError: our surroundings failed; it does not count as unsolved.
         """
-        tell = _fan_out(listeners)
-        ledger = Ledger(self.budget, clock=self.clock)
-        world = await self.sandbox.open(task.files, self.limits)
+        return await self._work(task, None, listeners)
+
+    async def resume(self, task: Task, past: Trace, *listeners: Listener) -> Result:
+        """Go on with a recorded search of `task` that was suspended or broken off, within `budget`, which counts what
+        was spent before. Heads that were in flight are grown again, as themselves; worlds are made again when they
+        are needed. The listeners hear of what is new alone.
+
+        Raises:
+            TraceError: the search was of another task or another core, or its events do not make a tree.
+            And what `solve` raises.
+        """
+        began = past.began
+        if (began.core, began.digest) != (self.core.info.name, self.core.info.digest):
+            raise TraceError(
+                f"this search was begun by {began.core} ({began.digest[:12]}), and cannot go on with "
+                f"{self.core.info.name} ({self.core.info.digest[:12]}): use the same model, or solve the task anew"
+            )
+        if _shown(task) != began.task:
+            raise TraceError(f"the task {task.id} is not the one that was recorded: go on with the recorded one")
+        return await self._work(task, past, listeners)
+
+    async def _work(self, task: Task, past: Trace | None, listeners: Sequence[Listener]) -> Result:
+        tell = _Pulse(listeners, self.clock)
+        tree = past.tree() if past else Tree(task.id, self.seed)
+        ledger = Ledger(self.budget, clock=self.clock, carried=past.spent if past else None, prices=self.prices)
+        world: World = await self.sandbox.open(task.files, self.limits)
         try:
             tools = self._tools(task)
-            moving = moves(task, self.core, world, tools, self.limits, self.sandbox.level, tell)
+            if past:
+                world = Restored(world, tree, self._moves(task, world, tools, tell), ledger, tell)
+            moving = self._moves(task, world, tools, tell)
             root = moving.root()
-            tree = Tree(task.id, self.seed)
-            tell(self._began(task))
-            tell(Added(tree[tree.plant([root], world.root)]))
+            self._begin(task, past, tell)
+            if not len(tree):
+                tell(Added(tree[tree.plant([root], world.root)]))
             loop = Loop(task, self.core, self.sandbox, world, tools, self.verifiers, self.limits, moving)
-            before = await moving.before(world.root, ledger)
+            before = await self._before(past, moving, world, ledger, tell)
             solved = before is not None and before.solved
-            stop = Stop(ALREADY) if solved else await self._search(loop, tree, ledger, tell)
+            heads = past.unfinished if past else []
+            stop = Stop(ALREADY) if solved else await self._search(loop, tree, ledger, tell, heads)
             tell(Stopped(stop))
             answer = None if solved else self.strategy.answer(tree)
             files: Files | None = {} if solved else None
@@ -81,20 +125,45 @@ class Reasoner:
         tell(Finished(result))
         return result
 
-    async def _search(self, loop: Loop, tree: Tree, ledger: Ledger, tell: Listener) -> Stop:
-        growing: dict[asyncio.Task[Node], tuple[Head, Ledger]] = {}
+    def _begin(self, task: Task, past: Trace | None, tell: Listener) -> None:
+        if past is None:
+            tell(self._began(task))
+            return
+        tell(Resumed(self.budget, self.sandbox.level))
+        for head, cost in past.lost.items():
+            tell(Dropped(head, "killed", cost))
+
+    async def _before(
+        self, past: Trace | None, moving: Moves, world: World, ledger: Ledger, tell: Listener
+    ) -> Report | None:
+        """What the visible tests say of the files as they are, from the record where it stands there."""
+        if past and past.checked:
+            return past.checked
+        own = ledger.nested()
+        said = await moving.before(world.root, own)
+        if said is not None:
+            tell(Checked(said, own.spent))
+        return said
+
+    async def _search(self, loop: Loop, tree: Tree, ledger: Ledger, tell: "_Pulse", heads: list[Head]) -> Stop:
+        """`heads` were dropped before their end, and are grown first."""
+        growing: dict[asyncio.Task[Node], Head] = {}
+        for head in heads:
+            tree.reopened(head)
         try:
             while not (stop := self.stop.decide(tree, ledger)):
-                for expand in self.strategy.select(tree, ledger, self.width - len(growing)):
-                    head, branch = tree.opened(expand), ledger.nested()
-                    tell(Opened(head))
-                    growing[asyncio.create_task(loop.grow(tree, head, branch))] = (head, branch)
+                free = max(0, self.width - len(growing) - len(heads))
+                heads += [tree.opened(expand) for expand in self.strategy.select(tree, ledger, free)]
+                for head in heads:
+                    tell.open(head, ledger.nested())
+                    growing[asyncio.create_task(loop.grow(tree, head, tell.branches[head.id]))] = head
+                heads.clear()
                 if not growing:
                     return Stop(EXHAUSTED)
                 done, _ = await asyncio.wait(growing, timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
-                for task in sorted(done, key=lambda t: growing[t][0].id):
+                for task in sorted(done, key=lambda t: growing[t].id):
                     node = task.result()
-                    head, _ = growing.pop(task)
+                    head = growing.pop(task)
                     added = tree.add(head, node.steps, node.world, node.verdicts, node.cost)
                     tell(Added(tree[added], head.id))
             return stop
@@ -102,9 +171,10 @@ class Reasoner:
             for task in growing:
                 task.cancel()
             await asyncio.gather(*growing, return_exceptions=True)
-            for head, branch in growing.values():
+            for head in [*heads, *growing.values()]:
                 tree.drop(head)
-                tell(Dropped(head.id, "stopped", branch.spent))
+            for head in growing.values():
+                tell(Dropped(head.id, "stopped", tell.branches[head.id].spent))
 
     async def _result(
         self, task: Task, stop: Stop, answer: NodeId | None, files: Files | None, said: str, ledger: Ledger
@@ -137,6 +207,9 @@ class Reasoner:
             return None
         return await self.sandbox.grade({**task.files, **files}, suite, self.limits)
 
+    def _moves(self, task: Task, world: World, tools: Toolbox, tell: Listener) -> Moves:
+        return moves(task, self.core, world, tools, self.limits, self.sandbox.level, tell)
+
     def _tools(self, task: Task) -> Toolbox:
         if task.visible is None:
             return self.toolbox
@@ -145,18 +218,42 @@ class Reasoner:
     def _began(self, task: Task) -> Began:
         core = self.core.info
         return Began(
-            replace(task, hidden=None, answer=None),
+            _shown(task),
             core.name,
             core.digest,
             self.sandbox.level,
             self.seed,
             dict(self.config),
+            budget=self.budget,
+            graded=task.hidden is not None or task.answer is not None,
         )
 
 
-def _fan_out(listeners: Sequence[Listener]) -> Listener:
-    def tell(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
+def _shown(task: Task) -> Task:
+    """A task without what only grades."""
+    return replace(task, hidden=None, answer=None)
 
-    return tell
+
+class _Pulse:
+    """Passes every event to all listeners, and while a core writes, now and then what each head in flight has cost."""
+
+    def __init__(self, listeners: Sequence[Listener], clock: Callable[[], float]) -> None:
+        self.branches: dict[int, Ledger] = {}
+        """Heads in flight -> their own ledgers."""
+        self._listeners = listeners
+        self._clock = clock
+        self._last = clock()
+
+    def open(self, head: Head, ledger: Ledger) -> None:
+        self.branches[head.id] = ledger
+        self(Opened(head))
+
+    def __call__(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+        if isinstance(event, Added) and event.head is not None:
+            del self.branches[event.head]
+        if isinstance(event, Wrote) and self._clock() - self._last >= _PULSE_S:
+            self._last = self._clock()
+            for head, branch in self.branches.items():
+                self(Grew(head, branch.spent))

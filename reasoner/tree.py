@@ -81,6 +81,11 @@ class Tree:
         self._heads[head.id] = head
         return head
 
+    def reopened(self, head: Head) -> Head:
+        """Let a head that was dropped grow once more, as itself: same ordinal, same seed."""
+        self._heads[head.id] = head
+        return head
+
     def add(
         self, head: Head, steps: Sequence[Step], world: SnapshotId, verdicts: Sequence[Verdict], cost: Cost
     ) -> NodeId:

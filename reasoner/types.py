@@ -38,6 +38,17 @@ class Suite:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a task was read and how, so that it can be read again: the arguments of `tasks.load`."""
+
+    path: str
+    task_id: str | None = None
+    prompt: str | None = None
+    tests: str | None = None
+    visible: Literal["all", "first"] = "all"
+
+
+@dataclass(frozen=True)
 class Task:
     """One problem. `prompt` and every file are text from outside: hostile, never rendered as markup or control."""
 
@@ -52,6 +63,8 @@ class Task:
     """Tests that only grade; they never enter a world that the model's code can reach."""
     answer: str | None = None
     """What a question's answer should be. It only grades."""
+    origin: Origin | None = field(default=None, compare=False)
+    """None for a task that was made by a program."""
 
     @property
     def is_question(self) -> bool:

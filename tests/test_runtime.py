@@ -81,7 +81,7 @@ async def test_a_solution_that_passes_ends_the_search_and_is_graded_again() -> N
     assert result.spent["decoded"] == len(RIGHT)
     assert result.spent["tool_calls"] == 2, "once before, once on the attempt"
     assert [k for k in kinds(events) if k not in ("Entered", "Wrote")] == [
-        "Began", "Added", "Opened", "Added", "Stopped", "Finished",
+        "Began", "Added", "Checked", "Opened", "Added", "Stopped", "Finished",
     ]  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 loop      one move, then the verifiers' word on it
 coding    the moves of a task whose solution is files
 stepping  the moves of a question whose solution is an answer
+restoring worlds of a recorded tree, made again when they are asked for
 writing   let the core write, and charge every token as it comes
 """
 
-from reasoner.loop.loop import Loop, moves
+from reasoner.loop.loop import Loop, Moves, moves
+from reasoner.loop.restoring import Restored
 
-__all__ = ["Loop", "moves"]
+__all__ = ["Loop", "Moves", "Restored", "moves"]

@@ -73,6 +73,14 @@ class Coding:
             case "reflect" | "criticise" as kind:
                 await self._remark(growth, kind)
 
+    async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
+        if step.kind == "act":
+            files = self.dialect.solution(self.task, step.text).files
+            return None, await self.world.put(at, files) if files else at
+        if step.call is None:
+            return None, at
+        return await self.toolbox.call(self.world, at, step.call, self.limits)
+
     async def _attempt(self, tree: Tree, growth: Growth) -> None:
         expand = growth.head.expand
         if expand.kept:

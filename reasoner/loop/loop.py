@@ -16,7 +16,7 @@ from reasoner.protocols import Core, Sandbox, Scene, Verifier, World
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Event
 from reasoner.tree import Head, Node, Tree
-from reasoner.types import Limits, Report, SnapshotId, Step, Task
+from reasoner.types import Limits, Report, SnapshotId, Step, Task, ToolResult
 
 
 class Moves(Protocol):
@@ -32,6 +32,10 @@ class Moves(Protocol):
 
     async def make(self, tree: Tree, growth: Growth) -> None:
         """Carry out the head's own move."""
+        ...
+
+    async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
+        """Do to a world once more what a recorded step did to its own, and what the step's call says now, if any."""
         ...
 
 

@@ -10,7 +10,7 @@ from reasoner.protocols import World
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered
 from reasoner.tree import Tree
-from reasoner.types import Completion, Limits, Report, SnapshotId, Step, StepKind, Task, ToolCall
+from reasoner.types import Completion, Limits, Report, SnapshotId, Step, StepKind, Task, ToolCall, ToolResult
 
 _REMARK = 80
 _STEPS = 8
@@ -52,6 +52,9 @@ class Stepping:
                 await self._attempt(growth, path, prompt("revise_answer"))
             case "reflect" | "criticise" as kind:
                 await self._remark(growth, kind)
+
+    async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
+        return await self.toolbox.call(self.world, at, step.call) if step.call else (None, at)
 
     async def _attempt(self, growth: Growth, path: list[Step], words: str = "") -> None:
         """Step after step up to the answer, within the tokens of one attempt."""

@@ -1,6 +1,7 @@
 """Reads tasks from outside: a directory with tests, or a JSONL file of records. Executes nothing of what it reads.
 
 load          one task, from a directory or a record of a file
+again         a task once more, from where it was read before
 read_jsonl    all tasks of a file
 read_all      all tasks of a file, or of a directory that holds directories
 """
@@ -14,9 +15,9 @@ from reasoner.errors import TaskError
 from reasoner.tasks.directory import read_directory
 from reasoner.tasks.jsonl import Line, read_lines
 from reasoner.tasks.records import Visible, task_of
-from reasoner.types import Task
+from reasoner.types import Origin, Task
 
-__all__ = ["Visible", "load", "read_all", "read_jsonl"]
+__all__ = ["Visible", "again", "load", "read_all", "read_jsonl"]
 
 
 def load(
@@ -42,11 +43,24 @@ def load(
         raise TaskError("the task's text is empty: say what the code should do")
     if path.is_dir():
         task = read_directory(path, prompt, tests)
-        return replace(task, id=task_id) if task_id else task
+        task = replace(task, id=task_id) if task_id else task
+        return _from(path, task, Origin("", task_id, prompt, tests))
     if tests is not None:
         raise TaskError(f"the records of {path} bring their own tests: leave the test command out")
     task = task_of(_chosen(path, task_id), visible)
-    return replace(task, prompt=prompt) if prompt else task
+    task = replace(task, prompt=prompt) if prompt else task
+    return _from(path, task, Origin("", task.id, prompt, visible=visible))
+
+
+def again(origin: Origin) -> Task:
+    """A task as it is now where it was read before. Raises `TaskError`."""
+    return load(
+        Path(origin.path), task_id=origin.task_id, prompt=origin.prompt, tests=origin.tests, visible=origin.visible
+    )
+
+
+def _from(path: Path, task: Task, origin: Origin) -> Task:
+    return replace(task, origin=replace(origin, path=str(path.resolve())))
 
 
 def read_jsonl(path: Path, visible: Visible = "all", bad: Callable[[TaskError], None] | None = None) -> Iterator[Task]:
@@ -62,7 +76,7 @@ def read_jsonl(path: Path, visible: Visible = "all", bad: Callable[[TaskError], 
     """
     for line in read_lines(path, bad):
         try:
-            task = task_of(line, visible)
+            task = _from(path, task_of(line, visible), Origin("", line.id, visible=visible))
         except TaskError as error:
             if bad is None:
                 raise
@@ -85,7 +99,7 @@ def read_all(path: Path, visible: Visible = "all", bad: Callable[[TaskError], No
         return
     for folder in _folders(path):
         try:
-            task = read_directory(folder, None, None)
+            task = load(folder)
         except TaskError as error:
             if bad is None:
                 raise
