@@ -120,13 +120,13 @@ class Config:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
-    prices: PricesConfig = field(default_factory=PricesConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     fetch: FetchConfig = field(default_factory=FetchConfig)
     tools: Names = ()
     """Folders with tools of the user's own."""
     traces: str = ""
     """Folder for traces; empty takes `runs/` in the store."""
+    prices: PricesConfig = field(default_factory=PricesConfig)
 
     def resolved(self) -> Json:
         """Everything, as it goes into a trace."""
