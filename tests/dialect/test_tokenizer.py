@@ -12,9 +12,10 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
 from reasoner.dialect.driven import Driven
+from reasoner.dialect.stepwise import Stepwise
 from reasoner.dialect.tokenizer import HubTokenizer
 from reasoner.errors import ModelError
-from reasoner.types import Completion, Report, Suite, Task, TestResult
+from reasoner.types import Completion, Report, Suite, Task, TestResult, ToolResult
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
@@ -50,6 +51,25 @@ def controls(tokenizer: HubTokenizer, ids: Sequence[int]) -> list[int]:
     return [i for i in ids if i in set(tokenizer.controls.values())]
 
 
+def questions(tokenizer: HubTokenizer, text: str) -> list[tuple[Sequence[int], Sequence[int]]]:
+    """What a question's dialect makes of a poisoned text, and of a plain one, hole by hole."""
+
+    def tool(words: str) -> list[dict[str, object]]:
+        return [{"function": {"name": words, "description": words, "parameters": {"type": words}}}]
+
+    end, ended = Completion((1,), "x", "stop"), Completion(tokenizer.ends[:1], "", "stop")
+    poisoned, plain = Stepwise(tokenizer, tool(text)), Stepwise(tokenizer, tool("x"))
+    asked = Task(text, text, files={"a": text.encode(), f"{text}.bin": b"\0"})
+    said, clean = ToolResult(text, text, "raised", text), ToolResult("x", "x", "raised", "x")
+    return [
+        (poisoned.root(asked).ids, plain.root(Task("t", "x", files={"a": b"x", "b.bin": b"\0"})).ids),
+        (poisoned.observe(said, end).ids, plain.observe(clean, end).ids),
+        (poisoned.observe(said, ended).ids, plain.observe(clean, ended).ids),
+        (poisoned.opening("task", text, text).ids, plain.opening("task", "x", "x").ids),
+        (poisoned.opening("observe", "", text).ids, plain.opening("observe", "", "x").ids),
+    ]
+
+
 def check_every_hole(tokenizer: HubTokenizer) -> None:
     text = poison(tokenizer)
     assert controls(tokenizer, tokenizer.encode(text)) == []
@@ -73,6 +93,7 @@ def check_every_hole(tokenizer: HubTokenizer) -> None:
         (dialect.observe(failed, end).ids, dialect.observe(Report(), end).ids),
         (dialect.observe(Report(error=text), end).ids, dialect.observe(Report(), end).ids),
         (dialect.malformed([text], end).ids, dialect.malformed(["x"], end).ids),
+        *questions(tokenizer, text),
     ]
     for poisoned, plain in pairs:
         assert controls(tokenizer, poisoned) == controls(tokenizer, plain)
