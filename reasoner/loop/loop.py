@@ -6,8 +6,10 @@ Whatever the model or its code does wrong ends as a step of the node; only our o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Protocol
 
+from reasoner.errors import ReasonerError
 from reasoner.ledger import Ledger
 from reasoner.loop.coding import Coding
 from reasoner.loop.stepping import Stepping
@@ -16,7 +18,11 @@ from reasoner.protocols import Core, Sandbox, Scene, Verifier, World
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Event
 from reasoner.tree import Head, Node, Tree
-from reasoner.types import Limits, Report, SnapshotId, Step, Task, ToolResult
+from reasoner.types import Limits, Report, SnapshotId, Step, Task, ToolResult, Verdict
+
+BROKEN = "broken"
+"""The source of what is said in place of a verifier that raises, or gives no verdict."""
+_DETAIL = 300
 
 
 class Moves(Protocol):
@@ -60,8 +66,26 @@ class Loop:
         await self.moves.make(tree, growth)
         node = Node(-1, at.id, expand.move, tuple(growth.steps), growth.world, learnt=expand.learnt)
         scene = Scene(self.task, tree, self.core, self.world, self.sandbox, self.toolbox, self.limits, ledger)
-        verdicts = [await verifier.judge(scene, node) for verifier in self.verifiers]
+        verdicts = [await _word(verifier, scene, node) for verifier in self.verifiers]
         return replace(node, verdicts=tuple(v for v in verdicts if v), cost=ledger.spent)
+
+
+async def _word(verifier: Verifier, scene: Scene, node: Node) -> Verdict | None:
+    """What a verifier says. One that breaks loses no node: what is wrong with it stands in its place, under a source of
+    its own on which nothing is decided. Failures of our surroundings go on."""
+    try:
+        verdict = await verifier.judge(scene, node)
+    except ReasonerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a verifier may be the user's own code
+        return Verdict(0.0, BROKEN, f"{type(verifier).__name__} raised {type(error).__name__}: {error}"[:_DETAIL])
+    if verdict is None or (isinstance(verdict, Verdict) and _is_number(verdict.score)):
+        return verdict
+    return Verdict(0.0, BROKEN, f"{type(verifier).__name__} gave {verdict!r}, which is no verdict"[:_DETAIL])
+
+
+def _is_number(score: object) -> bool:
+    return isinstance(score, int | float) and isfinite(score)
 
 
 def moves(
