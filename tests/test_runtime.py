@@ -79,7 +79,7 @@ async def test_a_solution_that_passes_ends_the_search_and_is_graded_again() -> N
     assert result.files == {"solution.py": b"def double(x):\n    return 2 * x\n"}
     assert result.report is not None and result.report.solved
     assert result.spent["decoded"] == len(RIGHT)
-    assert result.spent["tool_calls"] == 2, "once before, once on the attempt"
+    assert result.spent["tool_calls"] == 3, "before, on the attempt, and once more in a fresh world"
     assert [k for k in kinds(events) if k not in ("Entered", "Wrote")] == [
         "Began", "Added", "Checked", "Opened", "Added", "Stopped", "Finished",
     ]  # fmt: skip

@@ -12,18 +12,21 @@ from reasoner.verifiers.suite import VisibleSuite, verdict
 TASK = Task("t", "x", visible=Suite("asserts", asserts=("a", "b")))
 
 
+PASSES = Report((TestResult("0", "passed"), TestResult("1", "passed")))
+
+
 def results(*outcomes: str) -> list[dict[str, str]]:
     return [{"name": str(i), "outcome": outcome, "message": ""} for i, outcome in enumerate(outcomes)]
 
 
-async def scene() -> Scene:
-    sandbox, core = ScriptedSandbox(), ScriptedCore([])
+async def scene(graded: Report = PASSES) -> Scene:
+    sandbox, core = ScriptedSandbox(grade=lambda files, suite: graded), ScriptedCore([])
     world = await sandbox.open({}, Limits())
     return Scene(TASK, Tree("t"), core, world, sandbox, Toolbox.standard(), Limits(), Ledger(clock=core.clock))
 
 
 def node(*steps: Step) -> Node:
-    return Node(-1, 0, "attempt", steps, "s1")
+    return Node(-1, 0, "attempt", steps, "s0")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,15 @@ async def test_the_score_is_the_fraction_that_passed(outcomes: tuple[str, ...], 
     observed = node(Step("act", ""), Step("observe", "", result=ToolResult(value=value)))
     found = await VisibleSuite().judge(await scene(), observed)
     assert found is not None and found.score == score
+
+
+async def test_a_full_pass_has_to_be_seen_again_in_a_fresh_world_and_is_charged() -> None:
+    value = {"tests": results("passed", "passed"), "error": "", "trust": "weak"}
+    observed = node(Step("act", ""), Step("observe", "", result=ToolResult(value=value)))
+    place = await scene(Report((TestResult("0", "passed"), TestResult("1", "failed", "3 != 2")), cpu_s=0.5))
+    found = await VisibleSuite().judge(place, observed)
+    assert found is not None and (found.score, found.detail) == (0.5, "passed once, but in a fresh world 1/2")
+    assert (place.ledger.spent.tool_calls, place.ledger.spent.tool_cpu_s) == (1, 0.5)
 
 
 async def test_an_attempt_that_could_not_be_used_scores_nothing() -> None:
