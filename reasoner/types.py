@@ -150,6 +150,8 @@ class Sampling:
     max_tokens: int = 512
     stop_ids: tuple[int, ...] = ()
     stop: tuple[str, ...] = ()
+    without: tuple[int, ...] = ()
+    """Ids that the first token is not, unless there is no other; a server's core may not know how."""
 
 
 @dataclass(frozen=True)

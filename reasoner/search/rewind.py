@@ -7,7 +7,7 @@ two times out of three. Attempts alternate between two ways of stepping back:
   one in four takes the lesson of the first failure along as one paragraph (Reflexion, Shinn et al., 2303.11366,
   section 3), one in four begins with nothing, which leaves room for an import above;
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
-  the rest is written anew, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
+  the rest is written anew, beginning with another token, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
   from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section 3.2); which token, with the
   probability that the core gave to all other tokens there.
 """
@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 from reasoner.ledger import Ledger
 from reasoner.search.plain import VISIBLE, leader
-from reasoner.tree import Tree, derive_seed
-from reasoner.types import Expand, Kept, NodeId, Sampling
+from reasoner.tree import Node, Tree, derive_seed
+from reasoner.types import Expand, Kept, NodeId, Sampling, Span
 
 _CANDIDATES = 8
 _CLOSING = 3
@@ -70,14 +70,16 @@ class Rewind:
         learnt = tree.last("reflect") if turn == 1 and self.lessons else None
         kept = self._kept(tree, ordinal) if learnt is None else None
         lead = kept is None and turn != 3
+        sampling = replace(self.sampling, without=(_code(tree[kept.node]).ids[kept.tokens],)) if kept else self.sampling
         return Expand(
-            tree.root, "attempt", self.sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
+            tree.root, "attempt", sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
         )
 
     def _kept(self, tree: Tree, ordinal: int) -> Kept | None:
         """Into which attempt to rewind, and how far; None for a fresh one."""
         chance = random.Random(derive_seed(tree.seed, tree.task, -1, ordinal))
-        partial = [n for n in tree.top(VISIBLE, _CANDIDATES) if 0.0 < (tree[n].score(VISIBLE) or 0.0) < 1.0]
+        best = tree.top(VISIBLE, _CANDIDATES)
+        partial = [n for n in best if 0.0 < (tree[n].score(VISIBLE) or 0.0) < 1.0 and _code(tree[n]).ids]
         if not partial or chance.random() >= self.inside:
             return None
         node = max(partial, key=lambda n: _draw(chance, tree[n].score(VISIBLE) or 0.0, tree.rewinds(n)))
@@ -90,10 +92,17 @@ def _draw(chance: random.Random, score: float, rewinds: int) -> float:
 
 def _where(chance: random.Random, tree: Tree, node: NodeId) -> int:
     """How many tokens of a node's code to keep. Without log-probabilities every place is as good."""
-    act = tree[node].step("act")
-    code = act.spans[1:] if act else ()
-    logprobs = [p for span in code for p in (span.logprobs or (-1.0,) * len(span.ids))]
-    doubts = [1.0 - math.exp(min(p, 0.0)) for p in logprobs[:-_CLOSING]]
+    code = _code(tree[node])
+    doubts = [1.0 - math.exp(min(p, 0.0)) for p in code.logprobs[:-_CLOSING]]
     if sum(doubts) <= 0.0:
-        return chance.randrange(max(1, len(doubts)))
+        return chance.randrange(max(1, len(code.ids) - _CLOSING))
     return chance.choices(range(len(doubts)), doubts)[0]
+
+
+def _code(node: Node) -> Span:
+    """The tokens of an attempt's code, of which some may have been taken over from another."""
+    act = node.step("act")
+    spans = act.spans[1:] if act else ()
+    ids = tuple(i for span in spans for i in span.ids)
+    logprobs = tuple(p for span in spans for p in (span.logprobs or (-1.0,) * len(span.ids)))
+    return Span(ids, sampled=True, logprobs=logprobs)

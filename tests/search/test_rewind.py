@@ -86,6 +86,7 @@ def test_it_rewinds_into_an_attempt_that_passed_a_part_and_keeps_the_tokens_befo
     chosen = strategy.select(tree, LEDGER, 20)
     assert {e.kept for e in chosen} == {Kept(1, 2)}
     assert {(e.node, e.lead) for e in chosen} == {(tree.root, False)}
+    assert {e.sampling.without for e in chosen} == {(2,)}, "another token than the one that was there"
 
 
 def test_it_rewinds_into_nothing_that_passed_no_test_at_all() -> None:

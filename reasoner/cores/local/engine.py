@@ -256,7 +256,7 @@ class Engine:
         guesses = row.take_guesses()
         over = False
         for place, line in enumerate(logits):
-            token = self._sampler.draw(line, row.job.sampling, row.uniform())
+            token = self._sampler.draw(line, row.job.sampling, row.uniform(), first=row.sampled == 0)
             if token is None:
                 self._fail([row], f"the logits after {row.length} tokens are not finite: the weights are damaged")
                 return

@@ -36,8 +36,9 @@ class Sampler:
     def __init__(self, vocabulary: int) -> None:
         self._logits = np.empty(vocabulary, dtype=np.float32)
 
-    def draw(self, logits: torch.Tensor, sampling: Sampling, uniform: float) -> Draw | None:
-        """A token from one row of logits (vocabulary,), any float. None where they are not finite."""
+    def draw(self, logits: torch.Tensor, sampling: Sampling, uniform: float, *, first: bool = False) -> Draw | None:
+        """A token from one row of logits (vocabulary,), any float; `first` says that `sampling.without` holds here.
+        None where they are not finite."""
         whole = self._logits
         torch.from_numpy(whole).copy_(logits)
         top = float(whole.max())
@@ -46,13 +47,17 @@ class Sampler:
         ids: Indices = np.flatnonzero(whole > top - _REACH * max(1.0, sampling.temperature))
         near = whole[ids] - np.float32(top)
         norm = math.log(float(np.exp(near).sum()))
+        if first and sampling.without:
+            others = ~np.isin(ids, sampling.without)
+            ids = ids[others] if others.any() else ids
+        near = whole[ids] - whole[ids].max()
         if sampling.temperature == 0:
             place = int(near.argmax())
         else:
             weights = np.exp(near / np.float32(max(sampling.temperature, _COLDEST)))
             filtered = sampling.top_k or sampling.top_p < 1 or sampling.min_p
             place = _filtered(weights, sampling, uniform) if filtered else _at(weights, uniform)
-        return Draw(int(ids[place]), float(near[place]) - norm)
+        return Draw(int(ids[place]), float(whole[ids[place]]) - top - norm)
 
 
 def _at(weights: Floats, uniform: float) -> int:

@@ -73,3 +73,19 @@ def test_a_row_without_a_finite_distribution_draws_nothing_and_its_neighbour_doe
     broken, whole = draw(rows, [Sampling(), Sampling()], [0.1, 0.1])
     assert broken is None
     assert whole is not None
+
+
+def test_the_first_token_is_none_of_those_it_must_not_be_and_keeps_its_own_log_probability() -> None:
+    row, order = torch.from_numpy(LOGITS[0]), np.argsort(-LOGITS[0])
+    banned = Sampling(without=tuple(int(i) for i in order[:2]))
+    greedy = Sampler(3000).draw(row, banned, 0.5, first=True)
+    assert greedy is not None and greedy.id == order[2]
+    assert math.isclose(greedy.logprob, math.log(softmax(LOGITS[0], 1.0)[order[2]]), rel_tol=1e-4)
+    later = Sampler(3000).draw(row, banned, 0.5)
+    assert later is not None and later.id == order[0]
+
+
+def test_where_there_is_no_other_token_the_only_one_is_drawn() -> None:
+    row = torch.tensor([100.0, 0.0, 0.0])
+    found = Sampler(3).draw(row, Sampling(temperature=1.0, without=(0,)), 0.5, first=True)
+    assert found is not None and found.id == 0
