@@ -22,6 +22,8 @@ class Answer:
     attempts: int
     winner: int | None
     trace: Path
+    goes_on: str = ""
+    """The command that goes on with a suspended search."""
 
     def diff(self) -> bytes:
         """The solution against the task's files, exact, as `git apply` takes it."""
@@ -42,6 +44,8 @@ class Answer:
             yield one_line(f"hidden    {_said(result.hidden)}, {_TRUST[result.hidden.trust]}", width)
         yield from self._cost()
         yield f"trace     {self.trace}"
+        if self.goes_on:
+            yield f"go on     {self.goes_on}"
 
     def json(self) -> dict[str, Any]:
         """Everything that the summary and the diff say, as JSON values."""
@@ -59,6 +63,8 @@ class Answer:
             "winner": self.winner,
             "spent": dict(result.spent),
             "trace": str(self.trace),
+            "resume": self.goes_on or None,
+            "answer": result.answer or None,
         }
 
     def _why(self) -> str:
@@ -76,10 +82,11 @@ class Answer:
             f" ({spent['cached']:,} more from the cache)"
         )
         attempts = f"{self.attempts} attempt{'s' if self.attempts != 1 else ''}"
-        yield f"          {attempts}, {spent['wall_s']:.1f} s, of tools {spent['tool_cpu_s']:.1f} s CPU"
+        paid = f", {spent['money']:.6g} in money" if spent.get("money") else ""
+        yield f"          {attempts}, {spent['wall_s']:.1f} s, of tools {spent['tool_cpu_s']:.1f} s CPU{paid}"
 
 
-_HEADS = {"solved": "solved: ", "unsolved": "not solved: ", "suspended": ""}
+_HEADS = {"solved": "solved: ", "answered": "answered: ", "unsolved": "not solved: ", "suspended": ""}
 """A search that was suspended says so in its reason."""
 _TRUST = {"strong": "trust strong", "weak": "trust weak: tests and code share a process"}
 

@@ -8,7 +8,7 @@ INFRASTRUCTURE = 4
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-STATUS = {"solved": SOLVED, "unsolved": UNSOLVED, "suspended": SUSPENDED}
+STATUS = {"solved": SOLVED, "answered": SOLVED, "unsolved": UNSOLVED, "suspended": SUSPENDED}
 
 TABLE = """\
 exit codes:

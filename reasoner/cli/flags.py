@@ -29,6 +29,9 @@ def budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the budget")
     group.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
     group.add_argument("--time", metavar="S", type=seconds, help="seconds it may take, for example 90 or 5m")
+    group.add_argument(
+        "--budget-money", metavar="X", type=money, help="money it may cost, by the prices in the settings"
+    )
 
 
 def place(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -48,6 +51,13 @@ def place(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 def json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def money(text: str) -> float:
+    """`0.5` as an amount above 0."""
+    if not re.fullmatch(r"\d*\.?\d+", text.strip()) or not float(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of money: say for example 0.5")
+    return float(text)
 
 
 def count(text: str) -> int:

@@ -45,6 +45,23 @@ examples:
 
 """
 
+_RESUME = """\
+Go on with a search that was suspended because its budget was spent, or that
+Ctrl-C, a crash or kill -9 broke off. Its record says all: the tree goes on
+growing from where it was, with the same model and settings, in the same file;
+what was spent before counts.
+
+TRACE is the path of a record, or a part of its name; without it, all that
+were recorded are listed, newest first."""
+
+_RESUME_EXAMPLES = """\
+examples:
+  reasoner resume                   what there is
+  reasoner resume d27a --add 20k    the search whose name has d27a in it
+  reasoner resume runs/x.jsonl --add-time 5m --write
+
+"""
+
 _MODELS = """\
 Models: which are known, which are here, and where. They are kept in
 $REASONER_HOME, by default ~/.cache/reasoner."""
@@ -68,6 +85,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--version", action=_Version, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _solve(commands.add_parser("solve", help="solve a coding task", description=_SOLVE, epilog=_SOLVE_EXAMPLES + TABLE))
+    _resume(
+        commands.add_parser("resume", help="go on with a search", description=_RESUME, epilog=_RESUME_EXAMPLES + TABLE)
+    )
     _models(commands.add_parser("models", help="list, fetch and find models", description=_MODELS))
     _sandbox(commands.add_parser("sandbox", help="build, probe and clean the sandbox", description=_SANDBOX))
     doctor = commands.add_parser("doctor", help="say what this machine can do", description=_DOCTOR)
@@ -91,6 +111,22 @@ def _solve(parser: argparse.ArgumentParser) -> None:
     flags.budget(parser)
     place = flags.place(parser)
     place.add_argument("--write", action="store_true", help="put the solution into PATH instead of showing a diff")
+    flags.json(place)
+
+
+def _resume(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "reasoner resume [TRACE] [flags]"
+    parser.set_defaults(command="resume")
+    parser.add_argument("trace", metavar="TRACE", nargs="?", help="a record's path, or a part of its name")
+    more = parser.add_argument_group("more budget")
+    more.add_argument("--add", metavar="N", type=flags.count, help="tokens, for example 20k")
+    more.add_argument("--add-time", metavar="S", type=flags.seconds, help="seconds, for example 90 or 5m")
+    more.add_argument("--add-cpu", metavar="S", type=flags.seconds, help="CPU seconds of tools")
+    more.add_argument("--add-money", metavar="X", type=flags.money, help="money")
+    place = parser.add_argument_group("where and how")
+    place.add_argument("--write", action="store_true", help="put the solution into the task's directory")
+    place.add_argument("--traces", metavar="DIR", help="where the records are")
+    place.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
     flags.json(place)
 
 

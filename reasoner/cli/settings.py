@@ -18,7 +18,7 @@ _FLAGS = {
         "think": "think",
         "seed": "seed",
     },
-    "budget": {"tokens": "tokens", "wall_s": "time"},
+    "budget": {"tokens": "tokens", "wall_s": "time", "money": "budget_money"},
     "sandbox": {"kind": "sandbox", "python": "python"},
     "fetch": {"allow": "allow_host"},
 }
@@ -33,9 +33,18 @@ def settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> C
     """
     if arguments.config and not arguments.config.is_file():
         raise ConfigError(f"--config {arguments.config} is no file: give the path of a TOML file")
-    own = Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "reasoner" / "config.toml"
+    own = _own(environment)
     files = (own, arguments.config) if arguments.config else (own,)
     return load(files, environment, _flags(arguments, environment))
+
+
+def own_settings(environment: Mapping[str, str]) -> Config:
+    """The user's own file and the environment alone. Raises ConfigError."""
+    return load((_own(environment),), environment, {})
+
+
+def _own(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "reasoner" / "config.toml"
 
 
 def _flags(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:

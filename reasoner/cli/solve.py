@@ -20,18 +20,20 @@ from reasoner import tasks
 from reasoner.assembly import assemble
 from reasoner.cli.answer import Answer, changed
 from reasoner.cli.exits import STATUS
+from reasoner.cli.records import command, store
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
 from reasoner.cli.write import write
 from reasoner.config import Config
 from reasoner.errors import ConfigError
-from reasoner.models.store import home
+from reasoner.ledger import Budget
 from reasoner.repl.board import Board
 from reasoner.repl.printable import printable
 from reasoner.runtime import Reasoner
-from reasoner.trace import Recorder
-from reasoner.types import Task
+from reasoner.stopping import SPENT
+from reasoner.trace import Recorder, Trace
+from reasoner.types import Result, Task
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     screen = Screen(arguments.quiet)
     signals = Signals(screen)
     try:
-        with recorded(Path(config.traces) if config.traces else home() / "runs", task.id) as recorder:
+        with recorded(Path(config.traces) if config.traces else store(), task.id) as recorder:
             answer = asyncio.run(_solve(config, task, recorder, screen, signals))
     except asyncio.CancelledError:
         return signals.code
@@ -58,13 +60,36 @@ async def _solve(config: Config, task: Task, recorder: Recorder, screen: Screen,
         return await search(reasoner, task, recorder, screen)
 
 
-async def search(reasoner: Reasoner, task: Task, recorder: Recorder, screen: Screen) -> Answer:
-    """Let `reasoner` work on `task`, seen on `screen` and recorded."""
-    board = Board(time.monotonic)
+async def search(
+    reasoner: Reasoner, task: Task, recorder: Recorder, screen: Screen, past: Trace | None = None
+) -> Answer:
+    """Let `reasoner` work on `task`, from where `past` ended if there is one, seen on `screen` and recorded."""
+    board = _board(past)
     with screen.search(board) as view:
-        result = await reasoner.solve(task, recorder, board, view)
+        if past:
+            result = await reasoner.resume(task, past, recorder, board, view)
+        else:
+            result = await reasoner.solve(task, recorder, board, view)
+    return _answer(task, result, board, recorder.path, reasoner.budget)
+
+
+def seen(task: Task, past: Trace, path: Path) -> Answer:
+    """What a search came to that is over."""
+    assert past.result is not None
+    return _answer(task, past.result, _board(past), path, past.budget)
+
+
+def _board(past: Trace | None) -> Board:
+    board = Board(time.monotonic, before=past.seconds if past else 0.0)
+    for event in past.events if past else ():
+        board(event)
+    return board
+
+
+def _answer(task: Task, result: Result, board: Board, path: Path, budget: Budget) -> Answer:
     winner = board.owner(result.node) if result.node is not None else None
-    return Answer(task, result, len(board.attempts), winner.number if winner else None, recorder.path)
+    goes_on = command(path, result.stop.reason, budget) if result.stop.reason.startswith(SPENT) else ""
+    return Answer(task, result, len(board.attempts), winner.number if winner else None, path, goes_on)
 
 
 def conclude(answer: Answer, screen: Screen, into: Path | None, *, as_json: bool) -> int:
@@ -75,6 +100,8 @@ def conclude(answer: Answer, screen: Screen, into: Path | None, *, as_json: bool
         print(json.dumps({**answer.json(), "written": written}))
     elif into:
         print("".join(f"{printable(path)}\n" for path in written), end="")
+    elif answer.task.is_question:
+        print(printable(result.answer))
     else:
         _show(answer.diff())
     if into and not written:
@@ -105,12 +132,30 @@ def recorded(folder: Path, task: str) -> Iterator[Recorder]:
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-")[:60] or "task"
     path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}.jsonl"
-    recorder = Recorder(path, time.monotonic)
+    with _pointed_at(Recorder(path, time.monotonic)) as recorder:
+        yield recorder
+
+
+@contextmanager
+def continued(path: Path, past: Trace) -> Iterator[Recorder]:
+    """The trace that was read from `path`, to be gone on with.
+
+    Raises:
+        TraceError: it cannot be written, or another process writes it.
+    """
+    with _pointed_at(Recorder(path, time.monotonic, onto=past)) as recorder:
+        yield recorder
+
+
+@contextmanager
+def _pointed_at(recorder: Recorder) -> Iterator[Recorder]:
+    path = recorder.path
     try:
         yield recorder
     except BaseException:
         if path.stat().st_size:
             print(f"what was tried so far is recorded in {path}", file=sys.stderr)
+            print(f"go on with: {command(path)}", file=sys.stderr)
         raise
     finally:
         recorder.close()

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reasoner.ledger import Budget
 from reasoner.repl.printable import gist
 from reasoner.suites import report
-from reasoner.trace import Added, Began, Dropped, Entered, Event, Finished, Opened, Stopped, Wrote
+from reasoner.trace import Added, Began, Dropped, Entered, Event, Finished, Opened, Resumed, Stopped, Wrote
 from reasoner.tree import Node
 from reasoner.types import NodeId, Result, StepKind, Stop
 
@@ -53,6 +54,8 @@ class Board:
     """Takes every event of one search. `clock` is in seconds and runs on its own."""
 
     clock: Callable[[], float]
+    before: float = 0.0
+    """Seconds that went by before the search was resumed."""
     core: str = ""
     level: str = ""
     tokens_budget: int | None = None
@@ -67,11 +70,15 @@ class Board:
     _decoding: dict[int, int] = field(default_factory=dict)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
     _owner: dict[NodeId, Attempt] = field(default_factory=dict)
+    _heads: dict[int, Attempt] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
         match event:
             case Began():
                 self._begin(event)
+            case Resumed(budget):
+                self.stop = self.result = None
+                self._bound(budget)
             case Opened(head):
                 self.growing[head.id] = self._attempt(event)
                 self._decoding[head.id] = 0
@@ -102,7 +109,7 @@ class Board:
 
     @property
     def seconds(self) -> float:
-        return 0.0 if self._started is None else self.clock() - self._started
+        return 0.0 if self._started is None else self.before + self.clock() - self._started
 
     @property
     def rate(self) -> float:
@@ -123,12 +130,22 @@ class Board:
     def _begin(self, event: Began) -> None:
         self._started = self.clock()
         self.core, self.level = event.core, event.level
-        budget = event.config.get("budget", {})
-        self.tokens_budget = budget.get("tokens") or None
-        self.wall_budget = budget.get("wall_s") or None
+        self._bound(event.budget)
+
+    def _bound(self, budget: Budget) -> None:
+        self.tokens_budget, self.wall_budget = budget.tokens, budget.wall_s
 
     def _attempt(self, opened: Opened) -> Attempt:
-        """A reflection belongs to the attempt that it is about; any other move is an attempt of its own."""
+        """A reflection belongs to the attempt that it is about; a head that is opened again to its own; any other move
+        is an attempt of its own."""
+        again = self._heads.get(opened.head.id)
+        if again:
+            again.state, again.text, again.tokens = "growing", "", 0
+            return again
+        attempt = self._heads[opened.head.id] = self._new(opened)
+        return attempt
+
+    def _new(self, opened: Opened) -> Attempt:
         expand = opened.head.expand
         if expand.move in ("reflect", "continue") and expand.node in self._owner:
             return self._owner[expand.node]

@@ -5,13 +5,14 @@ from typing import TextIO
 
 from reasoner.repl.board import Board
 from reasoner.repl.story import Story
-from reasoner.trace import Began, Event
+from reasoner.trace import Began, Event, Resumed
 
 
 class PlainView:
     """A listener, called after its board; a context manager only so that it can stand where `LiveView` stands."""
 
     def __init__(self, board: Board, out: TextIO) -> None:
+        self._board = board
         self._story = Story(board)
         self._out = out
 
@@ -24,6 +25,8 @@ class PlainView:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Began):
             self._say(f"core {event.core}, sandbox {event.level}")
+        if isinstance(event, Resumed):
+            self._say(f"goes on after {len(self._board.attempts)} attempts, sandbox {event.level}")
         for line in self._story(event):
             self._say(line.text)
 

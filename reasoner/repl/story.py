@@ -9,7 +9,7 @@ from typing import Literal
 
 from reasoner.repl.board import Attempt, Board
 from reasoner.repl.printable import one_line, printable
-from reasoner.trace import Added, Dropped, Event, Opened, Stopped
+from reasoner.trace import Added, Dropped, Event, Opened, Redone, Stopped
 from reasoner.types import NodeId
 
 Tone = Literal["good", "bad", "quiet", "turn"]
@@ -40,11 +40,17 @@ class Story:
                 if node.step("act"):
                     return [settled(attempt, self.width)]
                 return reflected(attempt, self.width)
-            case Dropped():
+            case Dropped(reason="stopped"):
                 self._dropped += 1
+            case Redone(node, differs) if differs:
+                return [Line(one_line(f"! {self._place(node)} came out differently: {differs}", self.width), "bad")]
             case Stopped() if self._dropped:
                 return [Line(f"· {self._dropped} more under way: stopped, and charged", "quiet")]
         return []
+
+    def _place(self, node: NodeId) -> str:
+        attempt = self.board.owner(node)
+        return f"the world of {f'attempt {attempt.number}' if attempt else 'the task'}, made again,"
 
     def _back(self, learnt: NodeId) -> list[Line]:
         if learnt in self._told:

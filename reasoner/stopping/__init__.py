@@ -5,12 +5,13 @@ votes   enough answers agree: sure of the leader, a window of one mind, no more 
 worth   the answer is right with the probability that was asked for; another sample is not worth its tokens
 """
 
-from reasoner.stopping.basic import SOLVED, BudgetSpent, FirstOf, Solved
+from reasoner.stopping.basic import SOLVED, SPENT, BudgetSpent, FirstOf, Solved
 from reasoner.stopping.votes import Agrees, Calls, Leads, Level, fewest, lead
 from reasoner.stopping.worth import Gain, Sure
 
 __all__ = [
     "SOLVED",
+    "SPENT",
     "Agrees",
     "BudgetSpent",
     "Calls",

@@ -9,6 +9,7 @@ from reasoner.tree import Tree
 from reasoner.types import Stop
 
 SOLVED = "all visible tests pass"
+SPENT = "budget spent"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class BudgetSpent:
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
         dimension = ledger.exhausted
-        return Stop(f"budget spent: {dimension}") if dimension else None
+        return Stop(f"{SPENT}: {dimension}") if dimension else None
 
 
 @dataclass(frozen=True)

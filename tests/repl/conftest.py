@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from reasoner.ledger import Cost
+from reasoner.ledger import Budget, Cost
 from reasoner.trace import Added, Began, Dropped, Entered, Event, Opened, Stopped, Wrote
 from reasoner.tree import Node, Tree
 from reasoner.types import Expand, Kept, Move, NodeId, Sampling, Step, Stop, Task, ToolResult, Verdict
@@ -20,8 +20,7 @@ class Script:
     tell: Callable[[Event], None]
 
     def begin(self, *, tokens: int = 0, wall_s: float = 0.0) -> None:
-        config = {"budget": {"tokens": tokens, "wall_s": wall_s}}
-        self.tell(Began(Task("t", "do it"), "tiny", "00", "bwrap", 0, config))
+        self.tell(Began(Task("t", "do it"), "tiny", "00", "bwrap", 0, budget=Budget(tokens or None, wall_s or None)))
         self.tell(Added(self.tree[self.tree.plant([Step("task", "do it")], "s0")]))
 
     def open(
