@@ -4,7 +4,7 @@
 
 All three use one core, one prompt and one sandbox, and stop at the first attempt that passes every test. Best-of-N and
 the default have the same budget of computed tokens a task (prompt and discarded branches included). Results are kept in
-`runs/`, one line a task and arm, so an interrupted run goes on; they are graded in a fresh world. The tasks are a
+`runs/`, one line a task and arm beside its trace, so an interrupted run goes on; they are graded in a fresh world. The tasks are a
 development set: nothing of them may be trained on or tuned to.
 """
 
@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from reasoner.ledger import Budget
 from reasoner.runtime import Reasoner
 from reasoner.search import make
 from reasoner.tasks import load
+from reasoner.trace import Recorder
 from reasoner.types import Result, Task
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +72,10 @@ async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> l
 
     async def one(reasoner: Reasoner, arm: str, task: Task) -> None:
         async with turns:
-            row = await solve(reasoner, arm, task, flags.tokens)
+            trace = kept.with_suffix("") / arm.replace(" ", "-") / f"{task.id}.jsonl"
+            trace.unlink(missing_ok=True)
+            with closing(Recorder(trace, time.monotonic)) as recorder:
+                row = await solve(reasoner, arm, task, flags.tokens, recorder)
         rows.append(row)
         with kept.open("a") as out:
             out.write(json.dumps(row) + "\n")
@@ -84,11 +89,11 @@ async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> l
     return rows
 
 
-async def solve(reasoner: Reasoner, arm: str, task: Task, tokens: int) -> dict[str, object]:
+async def solve(reasoner: Reasoner, arm: str, task: Task, tokens: int, recorder: Recorder) -> dict[str, object]:
     budget = Budget() if arm == "single greedy" else Budget(tokens=tokens)
     armed = replace(reasoner, strategy=make(ARMS[arm]), budget=budget)
     started = time.monotonic()
-    result = await armed.solve(task)
+    result = await armed.solve(task, recorder)
     return {
         "arm": arm,
         "task": task.id,

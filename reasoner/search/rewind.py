@@ -7,9 +7,9 @@ two times out of three. Attempts alternate between two ways of stepping back:
   one in four takes the lesson of the first failure along as one paragraph (Reflexion, Shinn et al., 2303.11366,
   section 3), one in four begins with nothing, which leaves room for an import above;
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
-  the rest is written anew, beginning with another token, which costs no prefill and half the decoding. Which attempt is drawn by Thompson sampling
-  from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section 3.2); which token, with the
-  probability that the core gave to all other tokens there.
+  the rest is written anew, beginning with another token, which costs no prefill and half the decoding. Which attempt is
+  drawn by Thompson sampling from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section
+  3.2); which token, with the probability that the core gave to all other tokens there.
 """
 
 import math
