@@ -3,12 +3,12 @@ written (AlphaCode's clustering, Li et al., 2203.07814, section 4.6; Shi et al.,
 
 import hashlib
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
-from reasoner.protocols import Scene, World
+from reasoner.protocols import Scene
 from reasoner.tree import Node
 from reasoner.types import Verdict
 from reasoner.verifiers.inputs import Inputs, inputs
+from reasoner.verifiers.per_tree import PerTree
 from reasoner.verifiers.probing import probe
 
 SOURCE = "behaviour"
@@ -22,13 +22,15 @@ class Behaviour:
     fail alike says nothing for them."""
 
     count: int = 12
-    _asked: WeakKeyDictionary[World, Inputs] = field(default_factory=WeakKeyDictionary, compare=False, repr=False)
+    _asked: PerTree[list[Inputs]] = field(default_factory=lambda: PerTree(list), compare=False, repr=False)
 
     async def judge(self, scene: Scene, node: Node) -> Verdict | None:
         if node.step("act") is None or node.step("malformed"):
             return None
-        asked = self._asked.get(scene.world) or inputs(scene.task, self.count)
-        self._asked[scene.world] = asked
+        known = self._asked[scene.tree]
+        if not known:
+            known.append(inputs(scene.task, self.count))
+        (asked,) = known
         if len(asked.calls) < _FEWEST:
             return None
         found = await probe(scene, node, asked.imports, calls=asked.calls)

@@ -7,15 +7,15 @@ Tests of a small core are wrong half the time, so what counts is the agreement, 
 import ast
 import asyncio
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.turns import Turns
 from reasoner.ledger import Cost
-from reasoner.protocols import Scene, World
+from reasoner.protocols import Scene
 from reasoner.tree import Node, Tree, derive_seed
 from reasoner.types import NodeId, Sampling, Verdict
 from reasoner.verifiers.inputs import PLAIN, Inputs, inputs
+from reasoner.verifiers.per_tree import PerTree
 from reasoner.verifiers.probing import probe
 
 SOURCE = "self_tests"
@@ -42,12 +42,12 @@ class SelfTests:
     count: int = 8
     tokens: int = 320
     temperature: float = 0.7
-    _written: WeakKeyDictionary[World, _Own] = field(default_factory=WeakKeyDictionary, compare=False, repr=False)
+    _written: PerTree[_Own] = field(default_factory=lambda: PerTree(_Own), compare=False, repr=False)
 
     async def judge(self, scene: Scene, node: Node) -> Verdict | None:
         if scene.task.is_question or node.step("act") is None or node.step("malformed"):
             return None
-        own = self._written.setdefault(scene.world, _Own())
+        own = self._written[scene.tree]
         async with own.lock:
             if own.tests is None:
                 own.asked = inputs(scene.task, 0)
