@@ -4,8 +4,8 @@
 
 All three use one core, one prompt and one sandbox, and stop at the first attempt that passes every test. Best-of-N and
 the default have the same budget of computed tokens a task (prompt and discarded branches included). Results are kept in
-`runs/`, one line a task and arm beside its trace, so an interrupted run goes on; they are graded in a fresh world. The tasks are a
-development set: nothing of them may be trained on or tuned to.
+`runs/`, one line a task and arm, so an interrupted run goes on, and each task's trace beside them; they are graded in a
+fresh world. The tasks are a development set: nothing of them may be trained on or tuned to.
 """
 
 import argparse
