@@ -1,0 +1,29 @@
+"""Many tasks over one core and one sandbox: records in an append-only file, and resumed by doing the same again.
+
+folder    the output directory: whose run it is, what is done, where traces go
+problems  which tasks of a file or directory, in which order
+records   what became of a task, one line each
+runner    many tasks in flight; the only part that drives
+summary   what all the records come to
+timing    where the seconds of a search went
+"""
+
+from reasoner.batch.folder import Folder
+from reasoner.batch.problems import Problems, Selection, read_problems
+from reasoner.batch.records import Record, read_records
+from reasoner.batch.runner import Job, Watcher, run
+from reasoner.batch.summary import Summary, summarise
+
+__all__ = [
+    "Folder",
+    "Job",
+    "Problems",
+    "Record",
+    "Selection",
+    "Summary",
+    "Watcher",
+    "read_problems",
+    "read_records",
+    "run",
+    "summarise",
+]

@@ -1,0 +1,195 @@
+"""The directory of one run: `config.json`, the append-only `results.jsonl`, `traces/`, and at last `summary.json`.
+
+A directory belongs to the first run that began in it: one with another configuration or other problems is refused, and
+so is a second process. A record is there when its newline is on disk; half a record, which a killed process may leave,
+is taken away before anything is added.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from reasoner.batch.records import Key, Record, encode, read_records
+from reasoner.errors import ConfigError, TraceError
+from reasoner.types import Json
+
+RESULTS, CONFIG, SUMMARY, TRACES = "results.jsonl", "config.json", "summary.json", "traces"
+_FREE = frozenset({"config.traces", "config.core.threads", "problems.path", "sandbox"})
+"""What may differ between a run and its resumption: it says where and how fast, not what."""
+_ABSENT = "nothing"
+
+
+class Folder:
+    """A context manager that holds the directory's lock.
+
+    Args:
+        path: made if it is not there.
+        settings: what decides the results, as JSON; see `confirm` for what is known later.
+        force_new: an earlier run's directory is kept under another name, and a new one begun.
+
+    Raises:
+        ConfigError: the directory is another run's, is in use, or is no run's at all.
+        TraceError: it cannot be written, or its results cannot be read.
+    """
+
+    def __init__(self, path: Path, settings: Json, *, force_new: bool = False) -> None:
+        self.path = path
+        self.moved: Path | None = None
+        """Where an earlier run's directory was put."""
+        self._settings = _plain(settings)
+        self._results = self._opened()
+        try:
+            if force_new and (path / CONFIG).exists():
+                self._move_away()
+            self._check()
+            self.done = self._read_done()
+        except BaseException:
+            self._results.close()
+            raise
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._results.close()
+
+    @property
+    def traces(self) -> Path:
+        return self.path / TRACES
+
+    def confirm(self, late: Json) -> None:
+        """Add to the settings what only an opened core and sandbox know, and write them down if this run is the first.
+
+        Raises:
+            ConfigError: the directory's run had another core.
+        """
+        self._settings = _plain({**self._settings, **late})
+        if (self.path / CONFIG).exists():
+            self._check()
+        else:
+            self._write(CONFIG, self._settings)
+
+    def append(self, record: Record) -> None:
+        """Keep a record: it is on disk when this returns."""
+        try:
+            self._results.write(encode(record))
+            self._results.flush()
+            os.fsync(self._results.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if record.is_last_word:
+            self.done.add(record.key)
+
+    def records(self) -> Iterator[Record]:
+        return read_records(self.path / RESULTS)
+
+    def trace_of(self, key: Key) -> tuple[int, Path]:
+        """The first attempt at a task that has no trace yet, and where its trace goes."""
+        task, epoch = key
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-")[:60] or "task"
+        name += f"-{hashlib.sha256(task.encode()).hexdigest()[:6]}.e{epoch}"
+        attempt = 1
+        while (path := self.traces / f"{name}.{attempt}.jsonl").exists():
+            attempt += 1
+        return attempt, path
+
+    def write_summary(self, summary: Json) -> None:
+        self._write(SUMMARY, summary)
+
+    def _opened(self) -> BinaryIO:
+        """The results, locked, in a directory that is a run's or can become one."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not (self.path / CONFIG).exists() and (strange := self._strange()):
+                raise ConfigError(f"{self.path} holds {strange} and is no run's directory: choose another with -o")
+            results = (self.path / RESULTS).open("ab")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(results, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            results.close()
+            raise ConfigError(f"another process runs in {self.path}: wait for it, or choose another with -o") from error
+        return results
+
+    def _strange(self) -> str:
+        """Something that a run which was killed at once would not have left."""
+        ours = {RESULTS, TRACES, f"{CONFIG}.new"}
+        left = sorted(each.name for each in self.path.iterdir() if each.name not in ours)
+        results = self.path / RESULTS
+        return left[0] if left else RESULTS if results.exists() and results.stat().st_size else ""
+
+    def _move_away(self) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.resolve().name}.old-{number}")).exists():
+            number += 1
+        try:
+            self.path.rename(aside)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self.moved = aside
+        self._results.close()
+        self._results = self._opened()
+
+    def _check(self) -> None:
+        """Compare with what the directory's run began with, as far as it is known yet."""
+        path = self.path / CONFIG
+        if not path.exists():
+            return
+        try:
+            held = _flat(msgspec.json.decode(path.read_bytes()))
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise TraceError(f"{path} cannot be read ({error}): begin anew with --force-new") from error
+        wanted = _flat(self._settings)
+        sections = {key.partition(".")[0] for key in wanted}
+        for key in sorted((wanted.keys() | held.keys()) - _FREE):
+            before, now = held.get(key, _ABSENT), wanted.get(key, _ABSENT)
+            if key.partition(".")[0] in sections and before != now:
+                raise ConfigError(
+                    f"{self.path} holds a run with {key} = {before}, this one has {now}: choose another directory with"
+                    " -o, or --force-new, which keeps that run under another name"
+                )
+
+    def _read_done(self) -> set[Key]:
+        path = self.path / RESULTS
+        ends: list[int] = []
+        done = {record.key for record in read_records(path, ends.append) if record.is_last_word}
+        for end in ends:
+            os.truncate(path, end)
+        return done
+
+    def _write(self, name: str, value: Json) -> None:
+        """All of it or nothing, whatever ends the process."""
+        new = self.path / f"{name}.new"
+        try:
+            with new.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            new.rename(self.path / name)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> TraceError:
+        return TraceError(f"cannot write {self.path} ({error.strerror}): free some space, or choose another with -o")
+
+
+def _plain(value: Json) -> Any:
+    """As it will be read back."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` -> `{"a.b": 1}`."""
+    if not isinstance(value, Mapping):
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found.update(_flat(inner, f"{path}.{key}" if path else key))
+    return found
