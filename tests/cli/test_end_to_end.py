@@ -72,6 +72,25 @@ def searching(task: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
+def test_a_killed_search_goes_on_with_what_it_had(task: Path) -> None:
+    with searching(task) as process:
+        process.kill()
+        process.wait(timeout=60)
+    [record] = (task.parent / "runs").iterdir()
+    before = trace.read(record)
+    (task / "test_adding.py").write_text(TASK["test_adding.py"], encoding="utf-8")
+    resume = [sys.executable, "-m", "reasoner", "resume", str(record), "--add", "60", "--json"]
+    done = subprocess.run(resume, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    said = json.loads(done.stdout)
+    after = trace.read(record)
+    assert said["trace"] == str(record)
+    assert f"reasoner resume {record} --add" in said["resume"]
+    assert after.tree().nodes[: len(before.tree())] == before.tree().nodes
+    assert after.spent.tokens >= before.spent.tokens + 60
+    assert {e.head for e in after.events if isinstance(e, trace.Dropped) and e.reason == "killed"} == set(before.lost)
+
+
 def descendants(pid: int) -> set[int]:
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
