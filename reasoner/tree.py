@@ -2,16 +2,27 @@
 
 Nothing is ever undone because nothing is ever overwritten: a backtrack chooses an earlier node. The tree knows nothing
 of cores, sandboxes or templates; it can be rebuilt from a trace alone.
+
+Strategies and stopping policies are asked after every node, so whatever they need of the past is kept as a running sum:
+an addition costs as many sums as the node has ancestors, a question costs no walk over finished nodes.
 """
 
 import hashlib
+import math
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from reasoner.ledger import Cost
+from reasoner.polls import Poll
 from reasoner.types import Expand, Move, NodeId, SnapshotId, Step, StepKind, Verdict
+
+LIKELIHOOD = "likelihood"
+"""What the tree itself knows of every node: the geometric mean of the probabilities of all tokens sampled on its path.
+It is asked for like a verifier's score."""
+_DECISIVE = "visible"
+"""The source whose full score ends a branch: all visible tests pass."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,39 @@ class Head:
 
 
 @dataclass
+class Tally:
+    """What one source gave to a node and all below it."""
+
+    count: int = 0
+    total: float = 0.0
+    best: float = -math.inf
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+
+@dataclass
+class Sums:
+    """Of one node: what is at it, and what is at it or below."""
+
+    depth: int
+    children: list[NodeId] = field(default_factory=list)
+    growing: int = 0
+    """Heads in flight that will be its children."""
+    visits: int = 1
+    """Finished nodes at or below it."""
+    flying: int = 0
+    """Heads in flight at or below it: visits that have not come back (virtual loss)."""
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    logprob: float = 0.0
+    sampled: int = 0
+    """Sum over the sampled tokens of its path, and how many those are; unknown ones are left out."""
+    likelihood: float = 1.0
+    """Geometric mean of the probabilities of its own sampled tokens; 1 where they are unknown."""
+
+
+@dataclass
 class Tree:
     """Append-only. `seed` is the run's seed; `task` names the task, so two tasks never share a stream of samples."""
 
@@ -60,7 +104,14 @@ class Tree:
     _heads: dict[int, Head] = field(default_factory=dict)
     _opened: Counter[Move] = field(default_factory=Counter)
     _ordinals: dict[NodeId, int] = field(default_factory=dict)
-    _children: dict[NodeId, list[NodeId]] = field(default_factory=dict)
+    _sums: list[Sums] = field(default_factory=list)
+    _levels: list[list[NodeId]] = field(default_factory=list)
+    _closed: set[NodeId] = field(default_factory=set)
+    _ends: Counter[int] = field(default_factory=Counter)
+    _texts: set[tuple[NodeId | None, int]] = field(default_factory=set)
+    _echoes: set[NodeId] = field(default_factory=set)
+    _candidates: int = 0
+    _polls: dict[str, Poll] = field(default_factory=dict)
     _ranked: dict[str, list[tuple[float, NodeId]]] = field(default_factory=dict)
     _rewinds: Counter[NodeId] = field(default_factory=Counter)
     _last: dict[Move, NodeId] = field(default_factory=dict)
@@ -78,19 +129,19 @@ class Tree:
         self._opened[expand.move] += 1
         if expand.kept:
             self._rewinds[expand.kept.node] += 1
-        self._heads[head.id] = head
+        self._fly(head)
         return head
 
     def reopened(self, head: Head) -> Head:
         """Let a head that was dropped grow once more, as itself: same ordinal, same seed."""
-        self._heads[head.id] = head
+        self._fly(head)
         return head
 
     def add(
         self, head: Head, steps: Sequence[Step], world: SnapshotId, verdicts: Sequence[Verdict], cost: Cost
     ) -> NodeId:
         """Turn a head into a node."""
-        del self._heads[head.id]
+        self._land(self._heads.pop(head.id))
         expand = head.expand
         return self._append(
             Node(len(self.nodes), expand.node, expand.move, tuple(steps), world, tuple(verdicts), cost, expand.learnt)
@@ -98,17 +149,82 @@ class Tree:
 
     def drop(self, head: Head) -> None:
         """Forget a head that was cancelled or failed; its ordinal is not used again."""
-        self._heads.pop(head.id, None)
+        if self._heads.pop(head.id, None):
+            self._land(head)
+
+    def _fly(self, head: Head) -> None:
+        self._heads[head.id] = head
+        self._sums[head.expand.node].growing += 1
+        for node in self.path(head.expand.node):
+            self._sums[node.id].flying += 1
+
+    def _land(self, head: Head) -> None:
+        self._sums[head.expand.node].growing -= 1
+        for node in self.path(head.expand.node):
+            self._sums[node.id].flying -= 1
 
     def _append(self, node: Node) -> NodeId:
         self.nodes.append(node)
-        if node.parent is not None:
-            self._children.setdefault(node.parent, []).append(node.id)
+        self._place(node)
+        self._back_up(node)
+        self._sort(node)
         if node.move is not None:
             self._last[node.move] = node.id
+        scores = self._scores(node)
+        for source, score in scores.items():
+            insort(self._ranked.setdefault(source, []), (-score, node.id))
         for verdict in node.verdicts:
-            insort(self._ranked.setdefault(verdict.source, []), (-verdict.score, node.id))
+            if verdict.key:
+                self._polls.setdefault(verdict.source, Poll()).add(verdict.key, node.id, scores)
         return node.id
+
+    def _place(self, node: Node) -> None:
+        """Give a node its place below its parent, and its likelihood."""
+        above = self._sums[node.parent] if node.parent is not None else None
+        sums = Sums(above.depth + 1 if above else 0)
+        own = [p for step in node.steps for span in step.spans if span.sampled for p in span.logprobs]
+        if own:
+            sums.likelihood = math.exp(min(0.0, math.fsum(own) / len(own)))
+        sums.logprob, sums.sampled = math.fsum(own), len(own)
+        if above:
+            above.children.append(node.id)
+            sums.logprob += above.logprob
+            sums.sampled += above.sampled
+        self._sums.append(sums)
+        if sums.depth == len(self._levels):
+            self._levels.append([])
+        self._levels[sums.depth].append(node.id)
+
+    def _back_up(self, node: Node) -> None:
+        """Add a node's scores to itself and to all above it, and its visit to those."""
+        scores = self._scores(node)
+        at: NodeId | None = node.id
+        while at is not None:
+            sums = self._sums[at]
+            sums.visits += at != node.id
+            for source, score in scores.items():
+                tally = sums.tallies.setdefault(source, Tally())
+                tally.count += 1
+                tally.total += score
+                tally.best = max(tally.best, score)
+            at = self.nodes[at].parent
+
+    def _scores(self, node: Node) -> dict[str, float]:
+        likelihood = self.likelihood(node.id)
+        return ({LIKELIHOOD: likelihood} if likelihood else {}) | {v.source: v.score for v in node.verdicts}
+
+    def _sort(self, node: Node) -> None:
+        """Whether a node is a candidate, an end, or one that is there already."""
+        judged = node.score(_DECISIVE)
+        text = node.parent, hash(node.ids)
+        if node.step("answer") or judged is not None:
+            self._candidates += 1
+        if text in self._texts:
+            self._echoes.add(node.id)
+        self._texts.add(text)
+        if node.step("answer") or judged == 1.0:
+            self._closed.add(node.id)
+            self._ends[self._sums[node.id].depth] += 1
 
     def __getitem__(self, node: NodeId) -> Node:
         return self.nodes[node]
@@ -133,7 +249,72 @@ class Tree:
         return self._last.get(move)
 
     def children(self, node: NodeId) -> list[NodeId]:
-        return list(self._children.get(node, ()))
+        return list(self._sums[node].children)
+
+    def sums(self, node: NodeId) -> Sums:
+        """The running sums of a node, to be read only."""
+        return self._sums[node]
+
+    def grown(self, node: NodeId) -> int:
+        """How many children a node has, with those that are growing."""
+        sums = self._sums[node]
+        return len(sums.children) + sums.growing
+
+    def score(self, node: NodeId, source: str) -> float | None:
+        """What a source gave to a node itself."""
+        if source == LIKELIHOOD:
+            return self.likelihood(node) or None
+        return self.nodes[node].score(source)
+
+    def mean(self, node: NodeId, source: str) -> float | None:
+        """What a source gave on average to a node and those below it; None where it said nothing."""
+        tally = self._sums[node].tallies.get(source)
+        return tally.mean if tally else None
+
+    def span(self, source: str) -> tuple[float, float]:
+        """The lowest and the highest score that a source gave; (0, 0) where it gave none."""
+        ranked = self._ranked.get(source)
+        return (-ranked[-1][0], -ranked[0][0]) if ranked else (0.0, 0.0)
+
+    def likelihood(self, node: NodeId) -> float:
+        """Geometric mean of the probabilities of all tokens sampled on a node's path; 0 where none is known."""
+        sums = self._sums[node]
+        return math.exp(min(0.0, sums.logprob / sums.sampled)) if sums.sampled else 0.0
+
+    def level(self, depth: int) -> Sequence[NodeId]:
+        """The nodes that are `depth` moves below the root, in the order they were added."""
+        return self._levels[depth] if depth < len(self._levels) else ()
+
+    @property
+    def depth(self) -> int:
+        """Moves on the longest path."""
+        return len(self._levels) - 1
+
+    def closed(self, node: NodeId) -> bool:
+        """Whether a branch is at its end: it holds an answer, or passes all visible tests."""
+        return node in self._closed
+
+    def ends(self, depth: int) -> int:
+        """How many closed nodes are `depth` moves below the root."""
+        return self._ends[depth]
+
+    def echoes(self, node: NodeId) -> bool:
+        """Whether an earlier child of the same parent has the very same tokens."""
+        return node in self._echoes
+
+    @property
+    def solved(self) -> bool:
+        """Whether some attempt passes all visible tests."""
+        return self.span(_DECISIVE)[1] == 1.0
+
+    @property
+    def candidates(self) -> int:
+        """How many nodes could be answered with: they hold an answer, or were tested."""
+        return self._candidates
+
+    def poll(self, source: str) -> Poll:
+        """The votes by the keys of this source's verdicts, to be read only."""
+        return self._polls.get(source) or Poll()
 
     def best(self, source: str) -> NodeId | None:
         """The node that this source scores highest, the earliest of equals."""

@@ -9,10 +9,10 @@ import reasoner
 
 LAYERS = [
     {"types", "errors"},
-    {"content"},
+    {"content", "polls"},
     {"config", "tree", "ledger", "dialect", "models", "suites", "tasks", "estimates"},
     {"protocols"},
-    {"trace", "cores", "sandboxes", "broker"},
+    {"trace", "cores", "sandboxes", "broker", "figures"},
     {"toolbox"},
     {"loop", "verifiers", "search", "stopping"},
     {"runtime"},

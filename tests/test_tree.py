@@ -1,8 +1,10 @@
+import math
+
 import pytest
 
 from reasoner.ledger import Cost
 from reasoner.tree import Tree, derive_seed
-from reasoner.types import Expand, Sampling, Span, Step, Verdict
+from reasoner.types import Expand, Sampling, Span, Step, StepKind, Verdict
 
 
 def step(*ids: int) -> Step:
@@ -66,3 +68,68 @@ def test_a_dropped_head_leaves_no_node_and_its_ordinal_is_not_reused(tree: Tree)
 def test_a_tree_has_one_root(tree: Tree) -> None:
     with pytest.raises(AssertionError):
         tree.plant([], "w")
+
+
+def finish(tree: Tree, at: int, verdicts: list[Verdict], *ids: int, kind: StepKind = "think") -> int:
+    head = tree.opened(Expand(at, "continue", Sampling()))
+    logprobs = tuple(-0.5 for _ in ids)
+    return tree.add(head, [Step(kind, "", (Span(ids, sampled=True, logprobs=logprobs),))], "w", verdicts, Cost())
+
+
+def test_visits_and_scores_are_backed_up_to_the_root(tree: Tree) -> None:
+    a = finish(tree, 0, [Verdict(0.2, "v")], 1)
+    b = finish(tree, a, [Verdict(0.6, "v")], 2)
+    finish(tree, b, [Verdict(1.0, "other")], 3)
+    assert [tree.sums(n).visits for n in (0, a, b)] == [4, 3, 2]
+    assert [tree.mean(n, "v") for n in (0, a, b)] == [pytest.approx(0.4), pytest.approx(0.4), 0.6]
+    assert tree.mean(a, "v") != tree.mean(a, "other") == 1.0 and tree.mean(0, "none") is None
+    assert tree.sums(a).tallies["v"].best == 0.6 and tree.span("v") == (0.2, 0.6)
+
+
+def test_heads_in_flight_are_counted_on_their_path_until_they_land_or_are_dropped(tree: Tree) -> None:
+    a = finish(tree, 0, [], 1)
+    heads = [tree.opened(Expand(a, "continue", Sampling())) for _ in range(2)]
+    assert (tree.sums(0).flying, tree.sums(a).flying, tree.grown(a)) == (2, 2, 2)
+    tree.drop(heads[0])
+    tree.drop(heads[0])
+    assert (tree.sums(0).flying, tree.sums(a).flying, tree.grown(a)) == (1, 1, 1)
+    tree.reopened(heads[0])
+    assert tree.grown(a) == 2
+    for head in heads:
+        tree.add(head, [step(2)], "w", [], Cost())
+    assert tree.sums(0).flying == 0 and tree.grown(a) == len(tree.children(a)) == 2
+
+
+def test_equal_keys_are_one_answer_and_the_first_of_equals_leads(tree: Tree) -> None:
+    for key, sure in (("7", 0.9), ("8", 0.2), ("", 0.5), ("8", 0.3), ("7", 0.1)):
+        finish(tree, 0, [Verdict(1.0, "answer", key=key), Verdict(sure, "certainty")], 1)
+    poll = tree.poll("answer")
+    assert poll.leader and poll.second and poll.total == 4 and poll.agreement == 0.5
+    assert (poll.leader.key, poll.leader.nodes) == ("8", [2, 4]), "it had two votes first"
+    assert poll.second.weights == {"answer": 2.0, "certainty": 1.0}
+    assert tree.poll("nobody").leader is None and tree.poll("nobody").agreement == 0.0
+
+
+def test_an_answer_or_a_full_score_closes_a_branch(tree: Tree) -> None:
+    part = finish(tree, 0, [Verdict(0.5, "visible")], 1, kind="act")
+    assert not tree.closed(part) and not tree.solved and tree.candidates == 1
+    full = finish(tree, part, [Verdict(1.0, "visible")], 2, kind="act")
+    said = finish(tree, 0, [], 3, kind="answer")
+    assert tree.closed(full) and tree.closed(said) and tree.solved and tree.candidates == 3
+    assert (tree.ends(1), tree.ends(2), tree.depth) == (1, 1, 2)
+    assert (list(tree.level(1)), list(tree.level(2)), list(tree.level(3))) == ([part, said], [full], [])
+
+
+def test_a_child_with_the_tokens_of_an_earlier_one_echoes_it(tree: Tree) -> None:
+    first, again, other = (finish(tree, 0, [], *ids) for ids in ((4, 5), (4, 5), (4, 6)))
+    below = finish(tree, again, [], 4, 5)
+    assert [tree.echoes(n) for n in (first, again, other, below)] == [False, True, False, False]
+
+
+def test_likelihood_is_of_sampled_tokens_alone(tree: Tree) -> None:
+    forced = Span((9, 9), sampled=False, logprobs=(-9.0, -9.0))
+    head = tree.opened(Expand(0, "continue", Sampling()))
+    a = tree.add(head, [Step("think", "", (forced, Span((1, 2), True, (-1.0, -3.0))))], "w", [], Cost())
+    b = finish(tree, a, [], 1, 1)
+    assert tree.likelihood(0) == 0.0 and tree.sums(a).likelihood == pytest.approx(math.exp(-2.0))
+    assert tree.likelihood(b) == pytest.approx(math.exp(-(1 + 3 + 0.5 + 0.5) / 4))
