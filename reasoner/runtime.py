@@ -6,7 +6,7 @@ good up to the last finished node whatever ends the process, and a recorded sear
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from reasoner.errors import TraceError
@@ -32,7 +32,7 @@ from reasoner.trace import (
     Wrote,
 )
 from reasoner.tree import Head, Node, Tree
-from reasoner.types import Files, Json, Limits, NodeId, Report, Result, Status, Stop, Suite, Task
+from reasoner.types import Files, Json, Kind, Limits, NodeId, Report, Result, Status, Stop, Suite, Task
 from reasoner.verifiers.answers import Answers, answer_of, compared
 from reasoner.verifiers.suite import VisibleSuite
 
@@ -53,7 +53,8 @@ class Reasoner:
 
     core: Core
     sandbox: Sandbox
-    strategy: Strategy
+    strategy: Strategy | Mapping[Kind, Strategy]
+    """One for every task, or one for each kind of task."""
     toolbox: Toolbox = field(default_factory=Toolbox.standard)
     verifiers: Sequence[Verifier] = (VisibleSuite(), Answers())
     stop: StopPolicy = FirstOf((Solved(), BudgetSpent()))
@@ -112,9 +113,10 @@ class Reasoner:
             before = await self._before(past, moving, world, ledger, tell)
             solved = before is not None and before.solved
             heads = past.unfinished if past else []
-            stop = Stop(ALREADY) if solved else await self._search(loop, tree, ledger, tell, heads)
+            strategy = self.strategy[task.kind] if isinstance(self.strategy, Mapping) else self.strategy
+            stop = Stop(ALREADY) if solved else await self._search(loop, strategy, tree, ledger, tell, heads)
             tell(Stopped(stop))
-            answer = None if solved else self.strategy.answer(tree)
+            answer = None if solved else strategy.answer(tree)
             files: Files | None = {} if solved else None
             if answer is not None:
                 files = await world.get(tree[answer].world, task.editable)
@@ -145,7 +147,9 @@ class Reasoner:
             tell(Checked(said, own.spent))
         return said
 
-    async def _search(self, loop: Loop, tree: Tree, ledger: Ledger, tell: "_Pulse", heads: list[Head]) -> Stop:
+    async def _search(
+        self, loop: Loop, strategy: Strategy, tree: Tree, ledger: Ledger, tell: "_Pulse", heads: list[Head]
+    ) -> Stop:
         """`heads` were dropped before their end, and are grown first."""
         growing: dict[asyncio.Task[Node], Head] = {}
         for head in heads:
@@ -153,7 +157,7 @@ class Reasoner:
         try:
             while not (stop := self.stop.decide(tree, ledger)):
                 free = max(0, self.width - len(growing) - len(heads))
-                heads += [tree.opened(expand) for expand in self.strategy.select(tree, ledger, free)]
+                heads += [tree.opened(expand) for expand in strategy.select(tree, ledger, free)]
                 for head in heads:
                     tell.open(head, ledger.nested())
                     growing[asyncio.create_task(loop.grow(tree, head, tell.branches[head.id]))] = head

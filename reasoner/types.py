@@ -18,6 +18,7 @@ Files = Mapping[str, bytes]
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 Runner = Literal["pytest", "unittest", "asserts"]
+Kind = Literal["coding", "question"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Task:
     def is_question(self) -> bool:
         """Whether the solution is a text rather than files."""
         return not self.editable
+
+    @property
+    def kind(self) -> Kind:
+        return "question" if self.is_question else "coding"
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
