@@ -8,7 +8,7 @@ from reasoner.ledger import Cost, Ledger
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import World
 from reasoner.toolbox import Toolbox
-from reasoner.trace import Entered
+from reasoner.trace import Entered, Heard
 from reasoner.tree import Tree
 from reasoner.types import Completion, Limits, Report, SnapshotId, Step, StepKind, Task, ToolCall, ToolResult
 
@@ -104,6 +104,7 @@ class Stepping:
         self.writer.tell(Entered(growth.head.id, "observe"))
         result, growth.world = await self.toolbox.call(self.world, growth.world, call)
         growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
+        self.writer.tell(Heard(growth.head.id, result))
         growth.take(replace(self.dialect.observe(result, after), call=call, result=result))
 
     async def _remark(self, growth: Growth, kind: StepKind) -> None:

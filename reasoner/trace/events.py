@@ -12,7 +12,7 @@ import msgspec
 from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Cost
 from reasoner.tree import Head, Node
-from reasoner.types import Json, NodeId, Report, Result, StepKind, Stop, Task
+from reasoner.types import Json, NodeId, Report, Result, StepKind, Stop, Task, ToolResult
 
 VERSION = 2
 READ = (1, 2)
@@ -65,6 +65,14 @@ class Wrote:
     head: int
     text: str
     tokens: int
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A head took in what a tool said. Shown while it happens, not recorded: the node has it."""
+
+    head: int
+    result: ToolResult
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class Redone:
     cost: Cost = Cost()
 
 
-Event = Began | Checked | Opened | Entered | Wrote | Grew | Added | Dropped | Stopped | Finished | Resumed | Redone
+Event = Began | Checked | Opened | Entered | Wrote | Heard | Grew | Added | Dropped | Stopped | Finished | Resumed | Redone
 Listener = Callable[[Event], None]
 
 _RECORDED: dict[str, type[Any]] = {
