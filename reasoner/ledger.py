@@ -21,6 +21,9 @@ class Cost:
     tool_cpu_s: float = 0.0
     wall_s: float = 0.0
     money: float = 0.0
+    saved_calls: int = 0
+    saved_cpu_s: float = 0.0
+    """Calls of tools that were not made because how they would end was known, and what they would have taken."""
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

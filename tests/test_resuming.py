@@ -157,14 +157,14 @@ def test_a_search_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path:
 
 def test_a_spent_budget_suspends_and_more_of_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
-    script = [Reply(WRONG)] * 3 + [Reply(RIGHT)]
-    first = recorded(path, reasoner(BestOfN(9), script, width=1, budget=Budget(tool_calls=3)))
+    wrong = [Reply(WRONG.replace("x * x", f"x * x + {n} * 0")) for n in range(4)]
+    first = recorded(path, reasoner(BestOfN(9), [*wrong[:3], Reply(RIGHT)], width=1, budget=Budget(tool_calls=3)))
     assert first.status == "suspended"
-    more = reasoner(BestOfN(9), [Reply(WRONG), Reply(RIGHT)], width=1, budget=Budget(tool_calls=6))
+    more = reasoner(BestOfN(9), [wrong[3], Reply(RIGHT)], width=1, budget=Budget(tool_calls=6))
     more.core.info = replace(more.core.info, digest=trace.read(path).began.digest)  # type: ignore[misc]
     second = resumed(path, more)
     assert (second.status, second.stop.reason) == ("solved", SOLVED)
-    assert second.spent["tool_calls"] == 5
+    assert second.spent["tool_calls"] == 6, "one before the search, four attempts, and the pass once more"
     assert [type(e) for e in trace.read(path).events].count(Resumed) == 1
     assert trace.read(path).budget == Budget(tool_calls=6)
 

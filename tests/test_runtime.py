@@ -134,7 +134,7 @@ async def test_a_pass_cancels_what_is_in_flight_and_charges_it() -> None:
 
 
 async def test_a_spent_budget_suspends_and_keeps_the_best() -> None:
-    core = ScriptedCore(lambda text, sampling: Reply(WRONG))
+    core = ScriptedCore(lambda text, sampling: Reply(WRONG.replace("x * x", f"x * x + {sampling.seed} * 0")))
     result = await reasoner(core, BestOfN(n=1000), width=1, budget=Budget(tool_calls=3)).solve(TASK)
     assert result.status == "suspended" and result.stop.reason == "budget spent: tool_calls"
     assert result.spent["tool_calls"] == 3 and b"x * x" in result.files["solution.py"]
@@ -177,7 +177,7 @@ async def test_an_answer_without_code_is_data_and_not_a_crash() -> None:
 
 
 async def test_an_attempt_that_goes_round_in_circles_is_cut_off_and_charged() -> None:
-    core = ScriptedCore([Reply("x = 1\n" * 1000), Reply(RIGHT)])
+    core = ScriptedCore([Reply("pass\n" * 1000), Reply(RIGHT)])
     result = await reasoner(core, BestOfN(n=2), width=1).solve(TASK)
     assert result.status == "solved"
     assert 160 <= result.spent["decoded"] - len(RIGHT) <= 192

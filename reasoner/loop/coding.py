@@ -7,14 +7,17 @@ from itertools import takewhile
 from reasoner.dialect.driven import Driven
 from reasoner.errors import TaskError
 from reasoner.ledger import Cost, Ledger
+from reasoner.loop.known import Known
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import World
 from reasoner.suites import beyond_help, report
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered
-from reasoner.tree import Node, Tree
+from reasoner.tree import Tree
 from reasoner.types import (
     Completion,
+    Files,
+    Kept,
     Limits,
     NodeId,
     Report,
@@ -44,8 +47,10 @@ class Coding:
     limits: Limits
     level: str
     dialect: Driven = field(init=False)
+    known: Known = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "known", Known(self.task, self._written))
         object.__setattr__(self, "dialect", Driven(self.writer.core.tokenizer))
 
     def root(self) -> Step:
@@ -69,22 +74,25 @@ class Coding:
             case "continue" if at_task:
                 await self._attempt(tree, growth)
             case "continue" | "revise":
-                await self._act(growth, [self.dialect.revise(self.task)])
+                await self._act(tree, growth, [self.dialect.revise(self.task)])
             case "reflect" | "criticise" as kind:
                 await self._remark(growth, kind)
 
     async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
         if step.kind == "act":
-            files = self.dialect.solution(self.task, step.text).files
+            files = self._written(step.text)
             return None, await self.world.put(at, files) if files else at
         if step.call is None:
             return None, at
         return await self.toolbox.call(self.world, at, step.call, self.limits)
 
+    def _written(self, text: str) -> Files:
+        return self.dialect.solution(self.task, text).files
+
     async def _attempt(self, tree: Tree, growth: Growth) -> None:
         expand = growth.head.expand
         if expand.kept:
-            await self._rewind(tree[expand.kept.node], expand.kept.tokens, growth)
+            await self._rewind(tree, expand.kept, growth)
             return
         learnt = self._lesson(tree, expand.learnt) if expand.learnt is not None else ""
         thought = None
@@ -93,17 +101,18 @@ class Coding:
             plan = await self.writer.write(growth, "think", [self.dialect.thinking(learnt)], sampling)
             thought = plan.text
         lead = self.dialect.lead(self.task) if expand.lead else ""
-        await self._act(growth, [self.dialect.attempt(self.task, learnt, thought, lead)], lead)
+        await self._act(tree, growth, [self.dialect.attempt(self.task, learnt, thought, lead)], lead)
 
-    async def _rewind(self, source: Node, tokens: int, growth: Growth) -> None:
+    async def _rewind(self, tree: Tree, kept: Kept, growth: Growth) -> None:
         """Take over how another attempt began, its plan included, and go on from the token after."""
+        source = tree[kept.node]
         before = list(takewhile(lambda step: step.kind != "act", source.steps))
         for step in before:
             growth.take(step)
-        opening, kept, begun = self.dialect.kept(source.steps[len(before)], tokens)
-        await self._act(growth, [opening, kept], begun)
+        opening, taken, begun = self.dialect.kept(source.steps[len(before)], kept.tokens)
+        await self._act(tree, growth, [opening, taken], begun)
 
-    async def _act(self, growth: Growth, openings: Sequence[Span], begun: str = "") -> None:
+    async def _act(self, tree: Tree, growth: Growth, openings: Sequence[Span], begun: str = "") -> None:
         """Write a solution, put it into the world, run the visible tests, read what they say. `begun` is the part of
         the file that the openings hold already."""
         sampling = growth.head.expand.sampling
@@ -117,13 +126,33 @@ class Coding:
         elif self.task.visible is None:
             growth.take(Step("answer", "", (self.dialect.turns.again(completion),)))
         else:
-            await self._observe(growth, completion)
+            await self._observe(tree, growth, completion, solution.files)
 
-    async def _observe(self, growth: Growth, completion: Completion) -> None:
+    async def _observe(self, tree: Tree, growth: Growth, completion: Completion, files: Files) -> None:
+        """What the tests say; where that is known without a run, the ledger shows what it saved."""
         self.writer.tell(Entered(growth.head.id, "observe"))
-        result, growth.world = await self._test(growth.world, growth.ledger)
+        call: ToolCall | None = _TESTS
+        if result := self.known.of(tree, files):
+            growth.ledger.charge(self.known.saved(files))
+        elif result := await self._unparsed(growth, files):
+            call = None
+        else:
+            result, growth.world = await self._test(growth.world, growth.ledger)
         step = self.dialect.observe(report(result, self.level), completion)
-        growth.take(replace(step, call=_TESTS, result=result))
+        growth.take(replace(step, call=call, result=result))
+
+    async def _unparsed(self, growth: Growth, files: Files) -> ToolResult | None:
+        """What the tests would say of a candidate that does not parse; None where it does."""
+        ask = self.known.doubt(files)
+        if ask is None:
+            return None
+        said, after = await self.toolbox.call(self.world, growth.world, ask, self.limits)
+        growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=said.cpu_s))
+        if after != growth.world:
+            await self.world.release(after)
+        if result := self.known.unparsed(said):
+            growth.ledger.charge(self.known.saved(files))
+        return result
 
     async def _test(self, at: SnapshotId, ledger: Ledger) -> tuple[ToolResult, SnapshotId]:
         """Run the visible tests at a snapshot, and charge them."""
