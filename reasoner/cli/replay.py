@@ -1,0 +1,84 @@
+"""`reasoner replay`: what other policies would have done over recorded samples, without a model."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from reasoner.cli.exits import SOLVED
+from reasoner.cli.screen import Screen
+from reasoner.errors import TraceError
+from reasoner.estimates import Estimate
+from reasoner.figures import Honest, honest
+from reasoner.repl.printable import printable
+from reasoner.replay import Point, Pool, curve, policy, read_pools, selection
+from reasoner.replay.policies import voted, voters
+
+
+def run(arguments: argparse.Namespace) -> int:
+    pools = read_pools(arguments.records, arguments.visible)
+    select = arguments.select or ("vote" if voted(pools) else "visible")
+    screen = Screen(arguments.quiet)
+    names = arguments.policy or _usual(pools)
+    makes = [(name, policy(name, voters(pools))) for name in names]
+    chosen, points = selection(select), list[Point]()
+    for name, make in makes:
+        try:
+            budgets = arguments.budget or [None]
+            points += curve(pools, name, make, chosen, budgets, orders=arguments.orders, seed=arguments.seed)
+        except TraceError as error:
+            if len(makes) == 1:
+                raise
+            screen.say(printable(str(error)))
+    beside = honest([pool.draws("certainty") for pool in pools], np.random.default_rng(arguments.seed))
+    if arguments.figure:
+        from reasoner.replay.figure import draw
+
+        draw(points, arguments.figure, f"{len(pools)} tasks, answered by {select}")
+        screen.say(f"drawn in {arguments.figure}")
+    if arguments.json:
+        said = {"tasks": len(pools), "select": select, "figures": asdict(beside), "points": [asdict(p) for p in points]}
+        print(json.dumps(said))
+    else:
+        print("\n".join([*_figures(beside), "", *_table(points, select)]))
+    return SOLVED
+
+
+def _usual(pools: Sequence[Pool]) -> list[str]:
+    """Fixed numbers up to the smallest pool, and the early stop that fits."""
+    least = min(len(pool.samples) for pool in pools)
+    fixed = [f"fixed:{n}" for n in (1, 2, 4, 8, 16, 32) if n < least]
+    early = "leads:0.95" if voted(pools) else "solved"
+    return [*fixed, f"fixed:{least}", f"{early}+fixed:{least}"]
+
+
+def _figures(found: Honest) -> Iterator[str]:
+    """What stands together in every report."""
+    yield f"{found.tasks} tasks, {found.samples} samples each, as recorded; in brackets 95 % intervals over tasks"
+    rows = [(f"coverage, pass@{k}", _percent(share)) for k, share in found.coverage.items()]
+    rows += [
+        ("chosen by tests, then certainty", _percent(found.selected)),
+        ("gap to coverage", _percent(found.gap)),
+        ("majority vote", _percent(found.vote) if found.vote else "nobody votes"),
+        ("best-of-N with early stop", f"{_percent(found.early)}, {found.early_tokens.value:,.0f} tokens a task"),
+        ("all samples", f"{found.tokens.value:,.0f} tokens a task"),
+    ]
+    yield from (f"  {name:<32} {said}" for name, said in rows)
+
+
+def _table(points: Sequence[Point], select: str) -> Iterator[str]:
+    width = max([len(point.policy) for point in points] + [len("policy")])
+    yield f"{'policy':<{width}}  {'budget':>8}  {'right, %':^20}  {'tokens':>8}  {'samples':>7}  censored"
+    for point in points:
+        budget = f"{point.budget:,}" if point.budget else "none"
+        tokens, samples = f"{point.tokens.value:,.0f}", f"{point.samples.value:.1f}"
+        censored = f"{100 * point.censored:.0f} %" if point.censored else "none"
+        share = _percent(point.accuracy)
+        yield f"{point.policy:<{width}}  {budget:>8}  {share:^20}  {tokens:>8}  {samples:>7}  {censored}"
+    yield f"answered by {select}; censored: tasks that would have needed samples that were not recorded"
+
+
+def _percent(share: Estimate) -> str:
+    return f"{100 * share.value:5.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"

@@ -1,0 +1,24 @@
+"""What another policy would have done over recorded samples, at no model cost.
+
+pools      recorded samples of tasks: rows of `benchmarks/baseline.py`, traces of independent samples
+policies   stopping policies and selections by name
+again      let a policy decide over a pool that grows sample by sample
+figure     accuracy against tokens, as SVG or HTML
+"""
+
+from reasoner.replay.again import Outcome, Point, curve, once
+from reasoner.replay.policies import Fixed, policy, selection
+from reasoner.replay.pools import Pool, Sample, read_pools
+
+__all__ = [
+    "Fixed",
+    "Outcome",
+    "Point",
+    "Pool",
+    "Sample",
+    "curve",
+    "once",
+    "policy",
+    "read_pools",
+    "selection",
+]

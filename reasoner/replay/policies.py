@@ -1,0 +1,143 @@
+"""Stopping policies and selections by the names that a command line knows: `solved`, `fixed:16`, `leads:0.95+fixed:40`.
+
+What a policy decides is its own business (`stopping`); any that satisfies `StopPolicy` can be replayed without a name.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reasoner.errors import ConfigError
+from reasoner.ledger import Ledger
+from reasoner.protocols import StopPolicy
+from reasoner.replay.pools import Pool
+from reasoner.stopping import Agrees, Calls, FirstOf, Gain, Leads, Level, Solved
+from reasoner.tree import Tree
+from reasoner.types import NodeId, Stop
+
+Select = Callable[[Tree], NodeId | None]
+Make = Callable[[Sequence[Pool]], StopPolicy]
+"""From pools of other tasks than those that are replayed, for policies that learn from some."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """So many samples, whatever they say."""
+
+    count: int
+
+    def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
+        return Stop(f"{self.count} samples") if len(tree) - 1 >= self.count else None
+
+
+def policy(spelt: str, voters: str = "answer") -> Make:
+    """The policy of a name; `a+b` stops where the first of both does. `voters` is the source whose keys are votes.
+
+    Raises:
+        ConfigError: there is none of that name, or its number makes no sense.
+    """
+    makes = [_one(part, voters) for part in spelt.split("+")]
+    return makes[0] if len(makes) == 1 else lambda pools: FirstOf([make(pools) for make in makes])
+
+
+def names() -> str:
+    """The names with their numbers, for help."""
+    return ", ".join(f"{name}:{number:g}" if number else name for name, (number, *_) in _KNOWN.items())
+
+
+def selection(name: str) -> Select:
+    """Which sample is answered with: by the `visible` tests, by `vote`, by `certainty`, or the `last` one.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in _SELECT:
+        raise ConfigError(f"there is no selection {name!r}: choose one of {', '.join(_SELECT)}")
+    return _SELECT[name]
+
+
+def _one(spelt: str, voters: str) -> Make:
+    name, _, number = spelt.partition(":")
+    if name not in _KNOWN:
+        near = difflib.get_close_matches(name, _KNOWN, 1)
+        raise ConfigError(
+            f"there is no policy {name!r}: {f'did you mean {near[0]}?' if near else f'choose of {names()}'}"
+        )
+    default, least, most, make = _KNOWN[name]
+    try:
+        value = float(number) if number else default
+    except ValueError as error:
+        raise ConfigError(
+            f"{number!r} in the policy {spelt} is no number: say for example {name}:{default:g}"
+        ) from error
+    if not least <= value <= most:
+        raise ConfigError(f"the policy {spelt} cannot be: its number lies between {least:g} and {most:g}")
+    return lambda pools: make(value, voters, pools)
+
+
+_KNOWN: dict[str, tuple[float, float, float, Callable[[float, str, Sequence[Pool]], StopPolicy]]] = {
+    "fixed": (16, 1, 1e6, lambda n, _, __: Fixed(int(n))),
+    "solved": (0, 0, 0, lambda _, __, ___: Solved()),
+    "leads": (0.95, 0.5, 1, lambda p, voters, _: Leads(voters, p)),
+    "agrees": (5, 2, 1e6, lambda n, voters, _: Agrees(voters, int(n))),
+    "calls": (64, 1, 1e4, lambda n, voters, pools: Calls(voters, levels(pools), int(n))),
+    "gain": (2000, 1, 1e9, lambda worth, voters, pools: Gain(worth, voters if voted(pools) else "")),
+}
+"""Name -> its number if none is said, the least and the most it may be, and how it is made."""
+
+
+def voted(pools: Sequence[Pool]) -> bool:
+    return any(sample.key for pool in pools for sample in pool.samples)
+
+
+def voters(pools: Sequence[Pool]) -> str:
+    """The source whose keys are votes in these pools; `answer` where nobody votes."""
+    found = (v.source for pool in pools for sample in pool.samples for v in sample.verdicts if v.key)
+    return next(found, "answer")
+
+
+def levels(pools: Sequence[Pool]) -> tuple[Level, ...]:
+    """How often each pool's samples are right, and how often they give its most frequent wrong answer."""
+    found = []
+    for pool in pools:
+        right = sum(sample.correct for sample in pool.samples)
+        wrong = Counter(sample.key for sample in pool.samples if sample.key and not sample.correct)
+        total = len(pool.samples)
+        found.append(Level(right / total, wrong.most_common(1)[0][1] / total if wrong else 0.0))
+    return tuple(Level(*level, weight=count) for level, count in Counter((f.right, f.wrong) for f in found).items())
+
+
+def _by_tests(tree: Tree) -> NodeId | None:
+    """The best by the visible tests, then the surest, then the earliest."""
+    return _best(tree, "visible", "certainty")
+
+
+def _by_certainty(tree: Tree) -> NodeId | None:
+    return _best(tree, "certainty")
+
+
+def _by_vote(tree: Tree) -> NodeId | None:
+    """The earliest node of the most frequent answer; where nobody votes, the best by the visible tests."""
+    votes: dict[str, list[NodeId]] = {}
+    for node in tree.nodes[1:]:
+        key = next((v.key for v in node.verdicts if v.key), "")
+        if key:
+            votes.setdefault(key, []).append(node.id)
+    if not votes:
+        return _by_tests(tree)
+    return max(votes.values(), key=lambda nodes: (len(nodes), -nodes[0]))[0]
+
+
+def _best(tree: Tree, *sources: str) -> NodeId | None:
+    if len(tree) < 2:
+        return None
+    return max(tree.nodes[1:], key=lambda node: (*(node.score(s) or 0.0 for s in sources), -node.id)).id
+
+
+_SELECT: dict[str, Select] = {
+    "visible": _by_tests,
+    "vote": _by_vote,
+    "certainty": _by_certainty,
+    "last": lambda tree: tree.nodes[-1].id if len(tree) > 1 else None,
+}

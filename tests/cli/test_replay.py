@@ -1,0 +1,68 @@
+"""`reasoner replay` over a small recorded pool."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reasoner.cli import main
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    path = tmp_path / "pool.jsonl"
+    rows = []
+    for task in range(6):
+        for k in range(4):
+            right = (task + k) % 3 == 0
+            tests = ["passed" if right else "failed", "passed" if right and task else "failed"]
+            row = {"task": str(task), "sample": k, "prompt": 50, "ids": [1] * 20, "text": "x", "logprobs": [-0.5] * 20}
+            rows.append(json.dumps({**row, "tests": tests, "correct": tests == ["passed"] * 2}))
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_it_prints_the_honest_figures_and_a_line_for_each_usual_policy(
+    pool: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(pool)]) == 0
+    out = capfd.readouterr().out
+    assert "6 tasks, 4 samples each" in out and "coverage, pass@4" in out and "nobody votes" in out
+    for name in ("fixed:1 ", "fixed:2 ", "fixed:4 ", "solved+fixed:4"):
+        assert f"\n{name}" in out
+
+
+def test_as_json_it_says_every_point(pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(pool), "--policy", "solved", "--budget", "60", "--budget", "1k", "--json"]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert [(p["budget"], p["tokens"]["value"] <= p["budget"]) for p in said["points"]] == [(60, True), (1000, True)]
+    assert said["figures"]["gap"]["value"] >= 0
+
+
+def test_a_policy_beyond_the_pool_is_refused_alone_and_told_beside_others(
+    pool: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(pool), "--policy", "fixed:9"]) == 4
+    assert "samples that were not recorded, for every task: there are at most 4" in capfd.readouterr().err
+    assert main(["replay", str(pool), "--policy", "fixed:9", "--policy", "fixed:2"]) == 0
+    said = capfd.readouterr()
+    assert "not recorded" in said.err and "\nfixed:2" in said.out and "\nfixed:9" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (["--policy", "fixd:2"], 2, "did you mean fixed"),
+        (["--select", "best"], 2, "choose one of visible"),
+    ],
+)
+def test_what_means_nothing_is_one_sentence(
+    pool: Path, flags: list[str], code: int, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(pool), *flags]) == code
+    assert said in capfd.readouterr().err
+
+
+def test_an_empty_folder_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(tmp_path)]) == 4
+    assert "holds no trace and no recorded samples" in capfd.readouterr().err

@@ -1,0 +1,141 @@
+"""Which records make pools, and what is said of those that make none."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reasoner import tasks
+from reasoner.cores.scripted import Reply, ScriptedCore
+from reasoner.errors import TraceError
+from reasoner.protocols import Strategy
+from reasoner.replay import read_pools
+from reasoner.runtime import Reasoner
+from reasoner.sandboxes.scripted import ScriptedSandbox
+from reasoner.search import BestOfN, Revise
+from reasoner.trace import Recorder
+from reasoner.types import Sampling, Suite, Task, ToolResult
+
+
+def row(task: str, sample: int, **more: object) -> str:
+    found = {"task": task, "sample": sample, "prompt": 50, "ids": [1, 2, 3], "text": "x", "logprobs": [-0.5, 0.0, -1.0]}
+    return json.dumps({**found, "finish": "stop", "correct": False, **more})
+
+
+def write(path: Path, *lines: str, end: str = "\n") -> Path:
+    path.write_text("\n".join(lines) + end, encoding="utf-8")
+    return path
+
+
+def test_rows_are_pools_with_their_first_test_visible_and_the_greedy_one_left_out(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "mbpp.jsonl",
+        row("7", -1, tests=["passed"] * 3, correct=True),
+        row("7", 1, tests=["passed", "failed", "passed"]),
+        row("7", 0, tests=[], error="no"),
+    )
+    [pool] = read_pools([path])
+    assert (pool.task, pool.prompt, len(pool.samples)) == ("7", 50, 2)
+    assert [s.score("visible") for s in pool.samples] == [0.0, 1.0], "in the order of their numbers"
+    assert pool.samples[0].score("certainty") == pytest.approx(0.60653, abs=1e-4)
+    assert pool.samples[0].tokens == 3 and not any(s.correct for s in pool.samples)
+    [all_seen] = read_pools([path], "all")
+    assert [s.score("visible") for s in all_seen.samples] == [0.0, pytest.approx(2 / 3)]
+
+
+def test_a_single_hidden_test_is_never_taken_for_a_visible_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", row("g/1", 0, tests=["passed"], correct=True))
+    [pool] = read_pools([path])
+    assert pool.samples[0].score("visible") is None and pool.samples[0].correct
+
+
+def test_answers_vote_by_their_value(tmp_path: Path) -> None:
+    lines = [row("g/1", i, answer=a) for i, a in enumerate([48.0, 48, 1234567.0, 1234568.0, None])]
+    [pool] = read_pools([write(tmp_path / "g.jsonl", *lines)])
+    keys = [s.key for s in pool.samples]
+    assert keys[0] == keys[1] and len(set(keys)) == 4 and keys[4] == ""
+
+
+def test_a_last_row_that_was_cut_is_left_out_and_another_one_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", row("1", 0), row("1", 1)[:40], end="")
+    [pool] = read_pools([path])
+    assert len(pool.samples) == 1
+    write(path, row("1", 0), "{}", row("1", 1))
+    with pytest.raises(TraceError, match=r"a\.jsonl, line 2: no recorded sample"):
+        read_pools([path])
+    write(path, json.dumps({"task": "1", "sample": 0, "prompt": 5}))
+    with pytest.raises(TraceError, match="a sample of task 1 lacks what a replay needs"):
+        read_pools([path])
+
+
+def test_what_is_no_record_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="holds no trace"):
+        read_pools([tmp_path])
+    with pytest.raises(TraceError, match="does not exist"):
+        read_pools([tmp_path / "nothing"])
+    for text in ("", "hello\n", "[1]\n", '{"a": 1}\n'):
+        (tmp_path / "x.jsonl").write_text(text)
+        with pytest.raises(TraceError, match="neither a trace nor recorded samples"):
+            read_pools([tmp_path / "x.jsonl"])
+    with pytest.raises(TraceError, match="nothing to replay: no file holds samples besides the greedy one"):
+        read_pools([write(tmp_path / "x.jsonl", row("1", -1))])
+
+
+def test_one_task_in_two_files_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.jsonl", row("1", 0))
+    with pytest.raises(TraceError, match=r"task 1 is in .*a\.jsonl and in .*b\.jsonl"):
+        read_pools([tmp_path])
+
+
+def recorded(path: Path, task: Task, strategy: Strategy, name: str = "scripted") -> Path:
+    replies = ["Answer: 47", "Answer: 48", "Answer: 48", "Answer: 12"]
+    core = ScriptedCore([Reply(text, logprob=-0.1) for text in replies], name=name)
+    solver = Reasoner(core, ScriptedSandbox({"run_tests": TESTED}), strategy, width=1, clock=core.clock)
+    recorder = Recorder(path, core.clock)
+    asyncio.run(solver.solve(task, recorder))
+    recorder.close()
+    return path
+
+
+TESTED = ToolResult(value={"tests": [{"name": "a", "outcome": "failed", "message": ""}], "error": "", "trust": "weak"})
+
+
+def question(folder: Path, name: str = "q") -> Task:
+    line = {"task_id": name, "question": "How many legs have 6 spiders?", "answer": "#### 48"}
+    return tasks.load(write(folder / f"{name}.tasks", json.dumps(line)))
+
+
+def test_a_trace_of_independent_samples_is_a_pool_graded_by_the_answer_its_task_still_has(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "t.jsonl", question(tmp_path), BestOfN(4, Sampling(temperature=1.0)))
+    [pool] = read_pools([path])
+    assert [(s.correct, s.key) for s in pool.samples] == [(False, "47"), (True, "48"), (True, "48"), (False, "12")]
+    assert pool.prompt > 0 and pool.samples[0].tokens == len("Answer: 47") + 1
+    assert pool.samples[0].score("certainty") == pytest.approx(0.9048, abs=1e-3)
+    (tmp_path / "q.tasks").unlink()
+    with pytest.raises(TraceError, match="the reference answer cannot be read again"):
+        read_pools([path])
+
+
+def test_a_search_whose_attempts_hang_on_each_other_is_no_pool(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "t.jsonl", question(tmp_path), Revise(3))
+    with pytest.raises(TraceError, match="the move 'revise' is no pool of independent samples"):
+        read_pools([path])
+
+
+def test_samples_of_which_nobody_knows_whether_they_are_right_are_refused(tmp_path: Path) -> None:
+    suite = Suite("asserts", asserts=("assert f()",))
+    task = Task("c", "Write f.", {}, ("solution.py",), suite, suite)
+    with pytest.raises(TraceError, match="nobody knows which samples are right"):
+        read_pools([recorded(tmp_path / "t.jsonl", task, BestOfN(2))])
+    [pool] = read_pools([recorded(tmp_path / "u.jsonl", replace(task, hidden=None), BestOfN(2))])
+    assert [s.correct for s in pool.samples] == [False, False]
+
+
+def test_traces_of_different_models_are_not_mixed(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        recorded(tmp_path / f"{name}.jsonl", question(tmp_path, name), BestOfN(2), name)
+    with pytest.raises(TraceError, match=r"of different models \(one \(.*two"):
+        read_pools([tmp_path])
