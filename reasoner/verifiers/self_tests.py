@@ -6,6 +6,7 @@ Tests of a small core are wrong half the time, so what counts is the agreement, 
 
 import ast
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from reasoner.dialect.prompts import prompt
@@ -91,7 +92,7 @@ def agreement(tree: Tree, source: str = SOURCE) -> dict[NodeId, float]:
     """By node, the score of its consensus set: the candidates that pass the same tests times those tests, as a share of
     all candidates times all tests; 0 for candidates that pass none."""
     keys = {n.id: v.key for n in tree.nodes for v in n.verdicts if v.source == source}
-    together = {key: sum(k == key for k in keys.values()) for key in set(keys.values())}
+    together = Counter(keys.values())
     most = len(keys) * max((len(key) for key in keys.values()), default=0)
     return {node: together[key] * key.count("1") / most if most else 0.0 for node, key in keys.items()}
 
