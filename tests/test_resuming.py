@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from reasoner import trace
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TraceError
-from reasoner.ledger import Budget, Cost, Prices
+from reasoner.ledger import Budget, Cost, Ledger, Prices
 from reasoner.protocols import Strategy
 from reasoner.runtime import EXHAUSTED, Reasoner
+from reasoner.sandboxes import open_sandbox
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Revise, Rewind, Single
 from reasoner.stopping import SOLVED
 from reasoner.trace import Added, Checked, Dropped, Event, Finished, Grew, Opened, Recorder, Redone, Resumed
-from reasoner.tree import Node
-from reasoner.types import Files, Json, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.tree import Node, Tree
+from reasoner.types import Expand, Files, Json, NodeId, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
 
 TASK = Task(
     "double",
@@ -316,3 +317,56 @@ def test_money_is_carried_over(tmp_path: Path) -> None:
     spent = again.spent
     tokens = prices.tokens(Cost(prefilled=spent["prefilled"], cached=spent["cached"], decoded=spent["decoded"]))
     assert spent["money"] == pytest.approx(tokens + 0.001 * spent["wall_s"], rel=1e-3)
+
+
+class StepByStep:
+    """One step after the other, each in the world that the last one left."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        if tree.in_flight or len(tree) > self.steps or tree.nodes[-1].step("answer"):
+            return []
+        return [Expand(tree.nodes[-1].id, "continue", Sampling(max_tokens=200))]
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return tree.nodes[-1].id
+
+
+NOTEBOOK = [
+    "```python\nimport random\nlegs = {'spider': 8}\nopen('n.txt', 'w').write('6')\n```\n",
+    "```python\nprint(object() is None, id(legs) > 0)\n```\n",
+    "```python\nprint(legs['spider'] * int(open('n.txt').read()))\n```\n",
+    "Answer: 48",
+]
+
+
+def notebook(text: str, sampling: Sampling) -> Reply:
+    return Reply(NOTEBOOK[text.count("```output")])
+
+
+async def test_variables_and_files_of_a_real_world_are_there_again(tmp_path: Path) -> None:
+    sandbox = await open_sandbox("bubblewrap")
+    core = ScriptedCore(notebook)
+    solver = Reasoner(core, sandbox, StepByStep(4))
+    task = Task("q", "How many legs have 6 spiders?", answer="48")
+    path = tmp_path / "t.jsonl"
+    try:
+        recorder = Recorder(path, solver.clock)
+        whole = await solver.solve(task, recorder)
+        recorder.close()
+        assert whole.status == "solved"
+        lines = path.read_bytes().splitlines(keepends=True)
+        added = [i for i, line in enumerate(lines) if b'"added"' in line]
+        path.write_bytes(b"".join(lines[: added[2] + 1]))
+        past = trace.read(path)
+        recorder = Recorder(path, solver.clock, onto=past)
+        again = await solver.resume(task, past, recorder)
+        recorder.close()
+    finally:
+        await sandbox.close()
+    after = trace.read(path)
+    assert (again.status, again.answer) == ("solved", "48")
+    assert after.tree()[3].steps[1].text == "```output\n48\n```"
+    assert [(e.node, e.differs) for e in after.events if isinstance(e, Redone)] == [(1, ""), (2, "")]
