@@ -43,6 +43,9 @@ def task(tmp_path: Path) -> Path:
     [
         [],
         ["solve"],
+        ["ask"],
+        ["run"],
+        ["report"],
         ["models"],
         ["models", "list"],
         ["models", "pull"],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from reasoner.cli import flags
+from reasoner.cli import flags, many
 from reasoner.cli.exits import MISUSE, TABLE
 
 _TOP = """\
@@ -19,6 +19,8 @@ examples:
   reasoner doctor                   what this machine can do, what to do next
   reasoner solve examples/last_word  solve a task, show the solution as a diff
   reasoner solve . --write          solve it and put the solution in place
+  reasoner ask "What is 17 % of 2,340?"
+  reasoner run mbpp.jsonl -o runs/1  do many tasks; reasoner report runs/1
   reasoner models pull 0.5b         fetch the default model now
 
 'reasoner COMMAND --help' explains a command.
@@ -112,6 +114,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _resume(
         commands.add_parser("resume", help="go on with a search", description=_RESUME, epilog=_RESUME_EXAMPLES + TABLE)
     )
+    many.add(commands)
     _replay(
         commands.add_parser("replay", help="try policies over records", description=_REPLAY, epilog=_REPLAY_EXAMPLES)
     )

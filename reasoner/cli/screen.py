@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 
 from reasoner.models.progress import Progress, Silent
+from reasoner.repl.asking import AskView
 from reasoner.repl.board import Board
 from reasoner.repl.downloads import Bars, Lines
 from reasoner.repl.live import LiveView
 from reasoner.repl.plain import PlainView
+from reasoner.repl.progress import RunBar, RunLines, RunSilence, Tally
 from reasoner.trace import Event, Listener
 
 
@@ -32,6 +34,16 @@ class Screen:
         if self._quiet:
             return nullcontext(_nobody)
         return LiveView(board, self._console) if self._live else PlainView(board, sys.stderr)
+
+    def run(self, tally: Tally) -> RunBar | RunLines | RunSilence:
+        """For a run of many tasks."""
+        if self._quiet:
+            return RunSilence()
+        return RunBar(tally, self._console) if self._live else RunLines(tally, sys.stderr)
+
+    def asking(self) -> Listener:
+        """For a question: what is thought, as it is written."""
+        return _nobody if self._quiet else AskView(self._console)
 
     def say(self, line: str) -> None:
         """A line that stays, unless nobody wants to be told."""

@@ -1,0 +1,114 @@
+"""The commands for questions, for many tasks and for reports, as they can be typed."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from reasoner.cli import flags
+from reasoner.cli.exits import TABLE
+
+_ASK = """\
+Ask a question: the model thinks, runs the Python that it writes in a closed
+sandbox, reads what it prints, and answers. The answer goes to stdout, the
+thinking to stderr as it is written. Text that is piped in belongs to the
+question."""
+
+_ASK_EXAMPLES = """\
+examples:
+  reasoner ask "How many days lie between 2024-02-10 and 2024-03-10?"
+  reasoner ask "What is the mean of the second column?" < table.csv
+  reasoner ask "…" --strategy best_of_n --attempts 8 --json
+
+"""
+
+_RUN = """\
+Do many tasks: write what became of each into a directory, a line a task, and
+a trace of every search. Run the same command again to go on after Ctrl-C, a
+crash or kill -9: nothing is done twice, and nothing is lost.
+
+PROBLEMS is a JSONL file (our own schema, HumanEval, MBPP, or questions such
+as GSM8K's) or a directory that holds tasks' directories. DIR then holds
+results.jsonl, config.json, summary.json and traces/."""
+
+_RUN_EXAMPLES = """\
+examples:
+  reasoner run mbpp.jsonl -o runs/mbpp --limit 50 --workers 8
+  reasoner run gsm8k.jsonl -o runs/gsm --shuffle 1 --limit 200 --epochs 4
+  reasoner run exercises/ -o runs/ex --strategy best_of_n --tokens 20k
+  reasoner report runs/mbpp
+
+exit codes:
+    0  all tasks are done, whatever they came to
+    2  a flag or a setting cannot be used; or all is done, but some lines or
+       tasks could not be used
+    4  some tasks failed because something around us did: run it again
+  130  stopped with Ctrl-C: run it again to go on"""
+
+_REPORT = """\
+Say what runs came to: tables here, and with --html one page with figures that
+opens from disk (figures need the extra: pip install 'reasoner[report]').
+Several directories are compared with the first, paired by task."""
+
+_REPORT_EXAMPLES = """\
+examples:
+  reasoner report runs/mbpp
+  reasoner report runs/single runs/rewind --html report.html
+
+"""
+
+
+def add(commands: "argparse._SubParsersAction[Any]") -> None:
+    _ask(commands.add_parser("ask", help="ask a question", description=_ASK, epilog=_ASK_EXAMPLES + TABLE))
+    _run(commands.add_parser("run", help="do many tasks, resumably", description=_RUN, epilog=_RUN_EXAMPLES))
+    _report(
+        commands.add_parser(
+            "report", help="say what runs came to", description=_REPORT, epilog=_REPORT_EXAMPLES + TABLE
+        )
+    )
+
+
+def _ask(parser: argparse.ArgumentParser) -> None:
+    parser.usage = 'reasoner ask "QUESTION" [flags]'
+    parser.set_defaults(command="ask")
+    parser.add_argument("question", metavar="QUESTION", nargs="?", help="what is asked; or pipe it in")
+    flags.core(parser)
+    flags.search(parser)
+    flags.budget(parser)
+    flags.json(flags.place(parser))
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "reasoner run PROBLEMS -o DIR [flags]"
+    parser.set_defaults(command="run")
+    parser.add_argument("path", metavar="PROBLEMS", type=Path, help="a JSONL file, or a directory of tasks")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="where the results go")
+    tasks = parser.add_argument_group("which tasks")
+    tasks.add_argument("--filter", metavar="REGEX", default="", help="those whose id has it")
+    tasks.add_argument("--shuffle", metavar="SEED", type=int, help="in an order drawn with this seed")
+    tasks.add_argument("--limit", metavar="N", type=_positive, help="the first N of them")
+    tasks.add_argument("--epochs", metavar="K", type=_positive, default=1, help="each K times, with other seeds")
+    tasks.add_argument(
+        "--visible", choices=("all", "first"), default="all", help="tests that may guide; the whole suite grades"
+    )
+    tasks.add_argument("--strict", action="store_true", help="refuse to run when a line cannot be used")
+    flags.core(parser)
+    flags.search(parser)
+    flags.budget(parser)
+    place = flags.place(parser)
+    place.add_argument("--workers", metavar="N", type=_positive, default=4, help="tasks in flight (default: 4)")
+    place.add_argument("--force-new", action="store_true", help="begin anew; an earlier run is kept beside it")
+    flags.json(place)
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "reasoner report DIR… [flags]"
+    parser.set_defaults(command="report")
+    parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="what 'reasoner run' wrote")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with tables and figures")
+    flags.json(parser)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

@@ -1,0 +1,64 @@
+"""`reasoner report`: what runs came to, as tables here and as a page."""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from reasoner.cli.exits import SOLVED
+from reasoner.errors import TraceError
+from reasoner.repl.printable import printable
+from reasoner.report import Table, page, read_runs, tables
+
+_SEED = 20240731
+"""Of the resampling, so that a report is the same twice."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    runs = read_runs(arguments.runs)
+    found = list(tables(runs, chance))
+    if arguments.json:
+        print(json.dumps({"tables": [asdict(table) for table in found]}))
+    else:
+        show(found)
+    if arguments.html:
+        from reasoner.report.charts import charts
+
+        _write(arguments, page(runs, found, charts(runs, chance)))
+    return SOLVED
+
+
+def chance() -> np.random.Generator:
+    return np.random.default_rng(_SEED)
+
+
+def show(found: Sequence[Table]) -> None:
+    """On stdout, within the terminal's width; names from outside are printable text and never markup."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    console = Console(highlight=False, width=width)
+    for table in found:
+        console.print(Text(table.title, "bold"))
+        grid = Grid(box=None, pad_edge=False, show_edge=False, header_style="dim")
+        for index, name in enumerate(table.header):
+            grid.add_column(Text(printable(name)), overflow="fold", min_width=1 if index else 2)
+        for row in table.rows:
+            grid.add_row(*(Text(printable(cell).replace("\n", " ")) for cell in row))
+        console.print(grid)
+        if table.note:
+            console.print(Text(table.note, "dim"))
+        console.print()
+
+
+def _write(arguments: argparse.Namespace, text: str) -> None:
+    try:
+        arguments.html.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TraceError(f"cannot write {arguments.html} ({error.strerror}): choose another --html") from error
+    print(f"page {arguments.html}", file=sys.stderr)

@@ -1,0 +1,116 @@
+"""`reasoner run`: many tasks into one directory, and on from there by the same command."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from reasoner.assembly import assemble
+from reasoner.batch import Folder, Job, Problems, Selection, Summary, read_problems, summarise
+from reasoner.batch import run as run_jobs
+from reasoner.cli.exits import INFRASTRUCTURE, MISUSE, SOLVED
+from reasoner.cli.screen import Screen
+from reasoner.cli.settings import settings
+from reasoner.cli.signals import Signals
+from reasoner.config import Config
+from reasoner.repl.printable import one_line
+from reasoner.repl.progress import Tally
+
+_SAID = 5
+"""So many unusable lines are named; summary.json has all."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is not done yet; 0 when every task then has a last word."""
+    config = settings(arguments, os.environ)
+    screen = Screen(arguments.quiet)
+    problems = read_problems(arguments.path, visible=arguments.visible, strict=arguments.strict)
+    chosen = problems.chosen(Selection(arguments.filter, arguments.shuffle, arguments.limit))
+    _say_bad(problems, screen)
+    jobs = [Job(task, epoch) for epoch in range(arguments.epochs) for task in chosen]
+    held = held_settings(config, problems, arguments.visible)
+    with Folder(arguments.output, held, force_new=arguments.force_new) as folder:
+        if folder.moved:
+            screen.say(f"the earlier run is kept in {folder.moved}")
+        began = time.monotonic()
+        code = _work(config, jobs, folder, screen, arguments.workers)
+        summary = summarise(folder.records(), len(jobs), problems.bad)
+        folder.write_summary(asdict(summary))
+    _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
+    return code or _code(summary)
+
+
+def held_settings(config: Config, problems: Problems, visible: str) -> Mapping[str, Any]:
+    """What a directory's run is told by, as far as it is known before anything is opened."""
+    return {
+        "version": version("reasoner"),
+        "config": config.resolved(),
+        "problems": {"path": str(problems.path), "sha256": problems.sha256, "visible": visible},
+    }
+
+
+def _work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int) -> int:
+    """Do what is left. Returns the code of a signal that ended it, else 0."""
+    done = sum(job.key in folder.done for job in jobs)
+    if done:
+        screen.say(f"{done} of {len(jobs)} are done already")
+    if done == len(jobs):
+        return 0
+    signals = Signals(screen)
+
+    async def work() -> None:
+        signals.cancel_this_task()
+        async with AsyncExitStack() as opened:
+            with screen.progress() as progress:
+                reasoner = await opened.enter_async_context(assemble(config, progress=progress))
+            with screen.run(Tally(time.monotonic, len(jobs), done)) as watcher:
+                await run_jobs(reasoner, jobs, folder, workers=workers, watcher=watcher)
+
+    try:
+        asyncio.run(work())
+    except asyncio.CancelledError:
+        return signals.code
+    return 0
+
+
+def _code(summary: Summary) -> int:
+    if summary.failed or summary.done < summary.asked:
+        return INFRASTRUCTURE
+    return MISUSE if summary.bad or summary.outcomes.get("unusable") else SOLVED
+
+
+def _conclude(summary: Summary, folder: Folder, screen: Screen, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**asdict(summary), "directory": str(folder.path)}))
+    else:
+        print(f"solved {summary.solved} of {summary.graded}" if summary.graded else f"answered {summary.done}")
+    for line in told(summary, folder.path, seconds):
+        screen.say(line)
+
+
+def told(summary: Summary, path: Path, seconds: float) -> Iterator[str]:
+    """Lines for a person."""
+    others = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items()))
+    yield f"done      {summary.done} of {summary.asked}: {others or 'nothing yet'}"
+    yield f"cost      {summary.tokens:,} tokens, {summary.decoded:,} of them written; {seconds:.0f} s this time"
+    if summary.failed:
+        yield f"failed    {summary.failed}: the same command tries them again"
+    elif summary.done < summary.asked:
+        yield "stopped   the same command goes on from here"
+    yield f"results   {path}"
+
+
+def _say_bad(problems: Problems, screen: Screen) -> None:
+    width = shutil.get_terminal_size().columns
+    for line in problems.bad[:_SAID]:
+        screen.say(one_line(f"left out: {line}", width))
+    if len(problems.bad) > _SAID:
+        screen.say(f"left out: {len(problems.bad) - _SAID} more, all named in summary.json")

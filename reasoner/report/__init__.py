@@ -1,0 +1,13 @@
+"""What runs came to: read from their directories, estimated, and shown as tables and on one page with figures.
+
+reading  directories -> runs, in numbers
+tables   runs -> tables of texts, the same for a terminal and a page
+charts   runs -> figures as SVG; needs matplotlib (the extra `report`)
+page     tables and figures -> one HTML file that asks nobody for anything
+"""
+
+from reasoner.report.page import page
+from reasoner.report.reading import Run, read_runs
+from reasoner.report.tables import Table, tables
+
+__all__ = ["Run", "Table", "page", "read_runs", "tables"]

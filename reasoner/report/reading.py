@@ -1,0 +1,127 @@
+"""Directories of `reasoner run`, read into numbers. Solutions and answers are dropped line by line: a report of a
+gigabyte of results holds a few hundred bytes a task."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reasoner.batch import Record, read_records
+from reasoner.batch.folder import CONFIG, RESULTS
+from reasoner.errors import TraceError
+
+PHASES = ("prefill", "decode", "tools", "waiting")
+MOST = 26
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The last word on a task in one epoch."""
+
+    task: str
+    solved: bool
+    graded: bool
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One directory. `letter` is what figures call it; `name` comes from outside."""
+
+    letter: str
+    name: str
+    core: str
+    settings: dict[str, Any]
+    """The configuration, flat: search.attempts -> 16."""
+    samples: tuple[Sample, ...]
+    outcomes: dict[str, int]
+    tokens: int
+    """Of all attempts, also those that failed."""
+    money: float
+    wall_s: float
+    """Of all tasks, as if one had come after the other."""
+    phases: dict[str, float]
+    """Seconds, added up over heads that grew side by side."""
+
+    @property
+    def graded(self) -> list[Sample]:
+        return [sample for sample in self.samples if sample.graded]
+
+    @property
+    def solved(self) -> int:
+        return sum(sample.solved for sample in self.samples)
+
+    def by_task(self) -> dict[str, list[Sample]]:
+        """Graded samples of each task, an epoch each."""
+        found: dict[str, list[Sample]] = defaultdict(list)
+        for sample in self.graded:
+            found[sample.task].append(sample)
+        return dict(found)
+
+    def shares(self) -> dict[str, float]:
+        """Of each graded task, the share of its epochs in which it was solved."""
+        return {task: sum(s.solved for s in samples) / len(samples) for task, samples in self.by_task().items()}
+
+    @property
+    def epochs(self) -> int:
+        """Samples that every graded task has at least."""
+        return min((len(samples) for samples in self.by_task().values()), default=0)
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Runs, called A, B, … in the order given.
+
+    Raises:
+        TraceError: a directory is none that `reasoner run` wrote, or its files are broken; there are too many.
+    """
+    if len(paths) > MOST:
+        raise TraceError(f"{len(paths)} runs are more than one report compares: give at most {MOST}")
+    return [_read(chr(ord("A") + i), path) for i, path in enumerate(paths)]
+
+
+def _read(letter: str, path: Path) -> Run:
+    if not (path / RESULTS).is_file():
+        raise TraceError(f"{path} holds no {RESULTS}: give a directory that 'reasoner run' wrote")
+    last: dict[tuple[str, int], Sample] = {}
+    outcomes: dict[tuple[str, int], str] = {}
+    phases = dict.fromkeys(PHASES, 0.0)
+    tokens, money, wall_s, core = 0, 0.0, 0.0, ""
+    for record in read_records(path / RESULTS):
+        last[record.key] = _sample(record)
+        outcomes[record.key] = record.outcome
+        tokens += record.tokens
+        money += float(record.spent.get("money", 0.0))
+        wall_s += record.times.wall_s
+        core = record.core
+        for phase in PHASES:
+            phases[phase] += getattr(record.times, f"{phase}_s")
+    counts = dict(Counter(outcomes.values()))
+    return Run(letter, str(path), core, _settings(path), tuple(last.values()), counts, tokens, money, wall_s, phases)
+
+
+def _sample(record: Record) -> Sample:
+    return Sample(record.task, record.outcome == "solved", record.is_graded, record.tokens)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    if not (path / CONFIG).is_file():
+        return {}
+    try:
+        held = msgspec.json.decode((path / CONFIG).read_bytes())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise TraceError(f"{path / CONFIG} cannot be read ({error})") from error
+    if not isinstance(held, dict):
+        raise TraceError(f"{path / CONFIG} is no object: give a directory that 'reasoner run' wrote")
+    return _flat(held.get("config")) | {"problems": held.get("problems")}
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value} if path else {}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found.update(_flat(inner, f"{path}.{key}" if path else str(key)))
+    return found

@@ -1,0 +1,161 @@
+"""Tables of texts: what was solved, what it cost, where the time went, what more samples find, and which differences
+are more than noise. The same for a terminal and a page; nothing is escaped here."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from reasoner.estimates import Difference, Estimate, coverage, difference, fit, mean, wilson
+from reasoner.report.reading import PHASES, Run
+
+Chance: TypeAlias = Callable[[], np.random.Generator]
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def tables(runs: Sequence[Run], chance: Chance) -> Iterator[Table]:
+    """All tables that the runs have numbers for. `chance` makes a random stream, the same at each call."""
+    yield _solved(runs, chance)
+    if len(runs) > 1:
+        yield _compared(runs, chance)
+    yield _cost(runs)
+    if sampled := [run for run in runs if run.epochs > 1]:
+        yield _coverage(sampled, chance)
+    if any(sum(run.phases.values()) for run in runs):
+        yield _time(runs)
+    if settings := _settings(runs):
+        yield settings
+
+
+def accuracy(run: Run, chance: Chance) -> Estimate | None:
+    """The mean share of solved tasks: Wilson's interval over one epoch, a bootstrap over tasks where there are more."""
+    shares = list(run.shares().values())
+    if not shares:
+        return None
+    if all(len(samples) == 1 for samples in run.by_task().values()):
+        return wilson(sum(shares), len(shares))
+    return mean(shares, chance())
+
+
+def compared(first: Run, second: Run, chance: Chance) -> Difference | None:
+    """Over the tasks that both have graded; None where there is none."""
+    before, after = first.shares(), second.shares()
+    both = sorted(before.keys() & after.keys())
+    return difference([before[t] for t in both], [after[t] for t in both], chance()) if both else None
+
+
+def powers(most: int) -> list[int]:
+    """1, 2, 4, … and `most` itself."""
+    ks = [2**i for i in range(most.bit_length()) if 2**i <= most]
+    return ks if ks[-1] == most else [*ks, most]
+
+
+def counts(run: Run) -> list[tuple[int, int]]:
+    """(drawn, solved) for each graded task."""
+    return [(len(samples), sum(s.solved for s in samples)) for samples in run.by_task().values()]
+
+
+def per_task(run: Run) -> float:
+    """Computed tokens for each last word, failed attempts included."""
+    return run.tokens / max(1, len(run.samples))
+
+
+def _solved(runs: Sequence[Run], chance: Chance) -> Table:
+    rows = []
+    for run in runs:
+        share = accuracy(run, chance)
+        others = ", ".join(f"{n} {o}" for o, n in sorted(run.outcomes.items()) if o not in ("solved", "unsolved"))
+        solved = f"{run.solved}/{len(run.graded)}" if run.graded else "none graded"
+        rows.append((run.letter, run.name, solved, _percent(share), others))
+    note = "A share with its 95 % interval: Wilson's, or a bootstrap over tasks where each was done several times."
+    return Table("Solved", ("", "run", "solved", "share", "besides"), tuple(rows), note)
+
+
+def _compared(runs: Sequence[Run], chance: Chance) -> Table:
+    rows = []
+    for run in runs[1:]:
+        found = compared(runs[0], run, chance)
+        if found is None:
+            rows.append((f"{run.letter} − {runs[0].letter}", "0", "no task in common", "", ""))
+            continue
+        ratio = per_task(run) / per_task(runs[0]) if per_task(runs[0]) else 0.0
+        rows.append(
+            (f"{run.letter} − {runs[0].letter}", str(found.tasks), _points(found.by), f"{ratio:.2f}x", verdict(found))
+        )
+    note = "Paired by task, 95 % bootstrap interval over tasks. Noise: another draw of tasks could show the opposite."
+    return Table("Compared", ("", "tasks", "points", "tokens", "says"), tuple(rows), note)
+
+
+def verdict(found: Difference) -> str:
+    return "noise" if found.is_noise else "better" if found.by.value > 0 else "worse"
+
+
+def _cost(runs: Sequence[Run]) -> Table:
+    money = any(run.money for run in runs)
+    rows = []
+    for run in runs:
+        solved = run.solved
+        row = [run.letter, f"{run.tokens:,}", f"{per_task(run):,.0f}", f"{run.tokens / solved:,.0f}" if solved else "–"]
+        row.append(f"{run.wall_s / max(1, len(run.samples)):.1f} s")
+        if money:
+            row.append(f"{run.money / solved:.4f}" if solved else "–")
+        rows.append(tuple(row))
+    header = ("", "tokens", "a task", "a solved task", "time a task", *(["money a solved task"] if money else []))
+    note = "Computed tokens: prompts and discarded attempts count, what a cache held does not."
+    return Table("Cost", header, tuple(rows), note)
+
+
+def _coverage(runs: Sequence[Run], chance: Chance) -> Table:
+    most = max(run.epochs for run in runs)
+    ks = powers(most)
+    rows = []
+    for run in runs:
+        own = [k for k in ks if k <= run.epochs]
+        shares = [_percent(c, short=True) for c in coverage(counts(run), own, chance())]
+        law = fit(counts(run), list(range(1, run.epochs + 1)), chance())
+        said = f"exp({law.law.a:.2f} k^{law.law.b:.2f})" if law else "no fit"
+        rows.append((run.letter, *shares, *[""] * (len(ks) - len(own)), said))
+    note = "The share of tasks that one of k samples solves (unbiased), and the power law of Brown et al., 2407.21787."
+    return Table("Coverage", ("", *(f"k={k}" for k in ks), "law"), tuple(rows), note)
+
+
+def _time(runs: Sequence[Run]) -> Table:
+    rows = []
+    for run in runs:
+        whole = sum(run.phases.values()) or 1.0
+        rows.append((run.letter, *(f"{run.phases[p]:,.0f} s  {run.phases[p] / whole:4.0%}" for p in PHASES)))
+    note = "Seconds of heads; those that grow side by side add up. Waiting: worlds that open, tests before and after."
+    return Table("Where the time went", ("", *PHASES), tuple(rows), note)
+
+
+def _settings(runs: Sequence[Run]) -> Table | None:
+    """What the runs were told differently."""
+    keys = sorted({key for run in runs for key in run.settings})
+    rows = []
+    for key in keys:
+        values = [str(run.settings.get(key, "–")) for run in runs]
+        if len(set(values)) > 1:
+            rows.append((key, *values))
+    if len({run.core for run in runs}) > 1:
+        rows.insert(0, ("core", *(run.core for run in runs)))
+    return Table("Told differently", ("", *(run.letter for run in runs)), tuple(rows)) if rows else None
+
+
+def _percent(found: Estimate | None, *, short: bool = False) -> str:
+    if found is None:
+        return "–"
+    if short:
+        return f"{found.value:.0%} ±{(found.high - found.low) / 2:.0%}"
+    return f"{found.value:.1%}  [{found.low:.1%}, {found.high:.1%}]"
+
+
+def _points(by: Estimate) -> str:
+    return f"{100 * by.value:+.1f}  [{100 * by.low:+.1f}, {100 * by.high:+.1f}]"
