@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Ledger, Prices
-from reasoner.loop import Loop, Moves, Restored, moves
+from reasoner.loop import Loop, Moves, moves, restored
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
 from reasoner.stopping import BudgetSpent, FirstOf, Solved
 from reasoner.suites import suite_arguments
@@ -95,35 +95,59 @@ class Reasoner:
             raise TraceError(f"the task {task.id} is not the one that was recorded: go on with the recorded one")
         return await self._work(task, past, listeners)
 
+    async def search(
+        self, task: Task, tree: Tree, world: World, ledger: Ledger, *listeners: Listener, past: Trace | None = None
+    ) -> Result:
+        """Search for `task` on `tree`, in a world that the caller opened and closes: what `solve`, `resume` and a turn
+        of a conversation have in common. A tree that has a root already is searched from there; `past` is how it came
+        to be as it is.
+
+        Raises:
+            What `solve` raises.
+        """
+        tell = _Pulse(listeners, self.clock)
+        return await self._conclude(task, await self._find(task, tree, world, ledger, tell, past), ledger, tell)
+
     async def _work(self, task: Task, past: Trace | None, listeners: Sequence[Listener]) -> Result:
         tell = _Pulse(listeners, self.clock)
         tree = past.tree() if past else Tree(task.id, self.seed)
         ledger = Ledger(self.budget, clock=self.clock, carried=past.spent if past else None, prices=self.prices)
         world: World = await self.sandbox.open(task.files, self.limits)
         try:
-            tools = self._tools(task)
             if past:
-                world = Restored(world, tree, self._moves(task, world, tools, tell), ledger, tell)
-            moving = self._moves(task, world, tools, tell)
-            root = moving.root()
-            self._begin(task, past, tell)
-            if not len(tree):
-                tell(Added(tree[tree.plant([root], world.root)]))
-            loop = Loop(task, self.core, self.sandbox, world, tools, self.verifiers, self.limits, moving)
-            before = await self._before(past, moving, world, ledger, tell)
-            solved = before is not None and before.solved
-            heads = past.unfinished if past else []
-            strategy = self.strategy[task.kind] if isinstance(self.strategy, Mapping) else self.strategy
-            stop = Stop(ALREADY) if solved else await self._search(loop, strategy, tree, ledger, tell, heads)
-            tell(Stopped(stop))
-            answer = None if solved else strategy.answer(tree)
-            files: Files | None = {} if solved else None
-            if answer is not None:
-                files = await world.get(tree[answer].world, task.editable)
+                world = restored(world, tree, self._moves(task, world, self._tools(task), tell), ledger, tell)
+            found = await self._find(task, tree, world, ledger, tell, past)
         finally:
             await world.close()
+        return await self._conclude(task, found, ledger, tell)
+
+    async def _find(
+        self, task: Task, tree: Tree, world: World, ledger: Ledger, tell: "_Pulse", past: Trace | None
+    ) -> "_Found":
+        tools = self._tools(task)
+        moving = self._moves(task, world, tools, tell)
+        root = None if len(tree) else moving.root()
+        self._begin(task, past, tell)
+        if root:
+            tree.plant([root], world.root)
+        if root or past is None:
+            tell(Added(tree[tree.root]))
+        loop = Loop(task, self.core, self.sandbox, world, tools, self.verifiers, self.limits, moving)
+        before = await self._before(past, moving, world, ledger, tell)
+        solved = before is not None and before.solved
+        heads = past.unfinished if past else []
+        strategy = self.strategy[task.kind] if isinstance(self.strategy, Mapping) else self.strategy
+        stop = Stop(ALREADY) if solved else await self._search(loop, strategy, tree, ledger, tell, heads)
+        tell(Stopped(stop))
+        answer = None if solved else strategy.answer(tree)
+        files: Files | None = {} if solved else None
+        if answer is not None:
+            files = await world.get(tree[answer].world, task.editable)
         said = answer_of(tree[answer]) if answer is not None and task.is_question else ""
-        result = await self._result(task, stop, answer, files, said, ledger)
+        return _Found(stop, answer, files, said)
+
+    async def _conclude(self, task: Task, found: "_Found", ledger: Ledger, tell: Listener) -> Result:
+        result = await self._result(task, found.stop, found.answer, found.files, found.said, ledger)
         tell(Finished(result))
         return result
 
@@ -236,6 +260,16 @@ class Reasoner:
 def _shown(task: Task) -> Task:
     """A task without what only grades."""
     return replace(task, hidden=None, answer=None)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a search came to, before it is graded."""
+
+    stop: Stop
+    answer: NodeId | None
+    files: Files | None
+    said: str
 
 
 class _Pulse:

@@ -3,11 +3,11 @@
 loop      one move, then the verifiers' word on it
 coding    the moves of a task whose solution is files
 stepping  the moves of a question whose solution is an answer
-restoring worlds of a recorded tree, made again when they are asked for
+restoring worlds that are known from a record, made again when they are asked for
 writing   let the core write, and charge every token as it comes
 """
 
 from reasoner.loop.loop import Loop, Moves, moves
-from reasoner.loop.restoring import Restored
+from reasoner.loop.restoring import Recipe, Restored, promise, restored
 
-__all__ = ["Loop", "Moves", "Restored", "moves"]
+__all__ = ["Loop", "Moves", "Recipe", "Restored", "moves", "promise", "restored"]

@@ -1,12 +1,12 @@
-"""Worlds of a recorded tree, made again in a fresh one: each when it is first asked for, by doing once more what the
-steps on its path did, and compared with what was observed then.
+"""Worlds that are known from a record, made again in a fresh one: each when it is first asked for, by doing once more
+what was done then, and compared with what was observed.
 
 Which strategy asks, and for which node, is not known here.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reasoner.ledger import Cost, Ledger
@@ -14,37 +14,47 @@ from reasoner.loop.loop import Moves
 from reasoner.protocols import World
 from reasoner.suites import report
 from reasoner.trace import Event, Redone
-from reasoner.tree import Node, Tree
-from reasoner.types import Files, Json, Limits, NodeId, SnapshotId, Step, Tool, ToolResult
+from reasoner.tree import Tree
+from reasoner.types import Files, Json, Limits, SnapshotId, Step, Tool, ToolResult
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
+
+Redo = Callable[[Step, SnapshotId], Awaitable[tuple[ToolResult | None, SnapshotId]]]
+Told = Callable[[SnapshotId, str, Cost], None]
+"""(which, what came out differently, what it cost)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a snapshot is made: `files` written into `base`, then what `steps` did. One that does nothing is `base` under
+    another name."""
+
+    base: SnapshotId
+    steps: Sequence[Step] = ()
+    files: Files = field(default_factory=dict)
+
+    @property
+    def does_nothing(self) -> bool:
+        return not self.steps and not self.files
 
 
 @dataclass
 class Restored:
-    """Satisfies `World` over `fresh`, in which `moves` work. The recorded nodes of `tree` get snapshots of its own kind
-    (`n7`), which are made when somebody asks for them; snapshots made from now on are the fresh world's.
-
-    What it costs is charged to `ledger`; every node that is done again is told, with what came out differently.
-    """
+    """Satisfies `World` over `fresh`. Snapshots that were promised are made, with all below them, when somebody asks
+    for them; all others are the fresh world's own. `told` hears of each that was made."""
 
     fresh: World
-    tree: Tree
-    moves: Moves
-    ledger: Ledger
-    tell: Callable[[Event], None]
-    _recorded: dict[SnapshotId, NodeId] = field(default_factory=dict)
-    _made: dict[NodeId, SnapshotId] = field(default_factory=dict)
+    redo: Redo
+    told: Told
+    _recipes: dict[SnapshotId, Recipe] = field(default_factory=dict)
+    _made: dict[SnapshotId, SnapshotId] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Heads ask side by side; a node is done again once."""
+    """Heads ask side by side; a snapshot is made once."""
 
-    def __post_init__(self) -> None:
-        for node in self.tree.nodes:
-            name = f"n{node.id}"
-            self._recorded[name] = node.id
-            self.tree.nodes[node.id] = replace(node, world=name)
-        if self.tree.nodes:
-            self._made[self.tree.root] = self.fresh.root
+    def promise(self, name: SnapshotId, recipe: Recipe) -> SnapshotId:
+        """Say how the snapshot `name` will be made; its base was promised before, or is there."""
+        self._recipes[name] = recipe
+        return name
 
     @property
     def root(self) -> SnapshotId:
@@ -60,36 +70,64 @@ class Restored:
         return await self.fresh.run(await self._at(at), tool, arguments, limits)
 
     async def release(self, snapshot: SnapshotId) -> None:
-        node = self._recorded.get(snapshot)
-        if node is None:
+        recipe = self._recipes.get(snapshot)
+        if recipe is None:
             await self.fresh.release(snapshot)
-        elif node in self._made and node != self.tree.root:
-            await self.fresh.release(self._made.pop(node))
+        elif snapshot in self._made and not recipe.does_nothing:
+            gone = self._made[snapshot]
+            self._made = {name: made for name, made in self._made.items() if made != gone}
+            await self.fresh.release(gone)
 
     async def close(self) -> None:
         await self.fresh.close()
 
     async def _at(self, snapshot: SnapshotId) -> SnapshotId:
-        node = self._recorded.get(snapshot)
-        if node is None:
+        if snapshot not in self._recipes:
             return snapshot
         async with self._one:
-            for above in self.tree.path(node):
-                if above.id not in self._made:
-                    self._made[above.id] = await self._again(above)
-            return self._made[node]
+            missing = []
+            while snapshot in self._recipes and snapshot not in self._made:
+                missing.append(snapshot)
+                snapshot = self._recipes[snapshot].base
+            at = self._made.get(snapshot, snapshot)
+            for name in reversed(missing):
+                at = self._made[name] = await self._follow(name, at)
+            return at
 
-    async def _again(self, node: Node) -> SnapshotId:
-        at = self._made[node.parent if node.parent is not None else self.tree.root]
+    async def _follow(self, name: SnapshotId, at: SnapshotId) -> SnapshotId:
+        recipe = self._recipes[name]
         cost, differs = Cost(), []
-        for step in node.steps:
-            result, at = await self.moves.redo(step, at)
+        if recipe.files:
+            at = await self.fresh.put(at, recipe.files)
+        for step in recipe.steps:
+            result, at = await self.redo(step, at)
             if result:
                 cost += Cost(tool_calls=1, tool_cpu_s=result.cpu_s)
                 differs += _difference(step, result)
-        self.ledger.charge(cost)
-        self.tell(Redone(node.id, "; ".join(differs), cost))
+        if recipe.steps:
+            self.told(name, "; ".join(differs), cost)
         return at
+
+
+def restored(fresh: World, tree: Tree, moves: Moves, ledger: Ledger, tell: Callable[[Event], None]) -> Restored:
+    """A world in which the nodes of a recorded tree get snapshots (`n7`) that `moves` make again in `fresh`. What that
+    costs is charged to `ledger`, and every node that is done again is told."""
+
+    def told(name: SnapshotId, differs: str, cost: Cost) -> None:
+        ledger.charge(cost)
+        tell(Redone(int(name.removeprefix("n")), differs, cost))
+
+    world = Restored(fresh, moves.redo, told)
+    promise(world, tree, fresh.root, "n")
+    return world
+
+
+def promise(world: Restored, tree: Tree, root: SnapshotId, mark: str, files: Mapping[str, bytes] | None = None) -> None:
+    """Give the nodes of a recorded tree snapshots named `mark` and their number: the root's is `root` with `files`,
+    every other is made from its parent's."""
+    for node in tree.nodes:
+        recipe = Recipe(root, (), files or {}) if node.parent is None else Recipe(f"{mark}{node.parent}", node.steps)
+        tree.nodes[node.id] = replace(node, world=world.promise(f"{mark}{node.id}", recipe))
 
 
 def _difference(step: Step, now: ToolResult) -> list[str]:
