@@ -4,7 +4,7 @@ What failed stays out of the context, because a small core that sees its failed 
 two times out of three. Attempts alternate between two ways of stepping back:
 
 - to the task: a fresh sample that begins with the stub's own lines, so that no tokens go into writing the stub again;
-  one in four takes the lesson of the first failure along as one paragraph (Reflexion, Shinn et al., 2303.11366,
+  one in eight takes the lesson of the first failure along as one paragraph (Reflexion, Shinn et al., 2303.11366,
   section 3), one in four begins with nothing, which leaves room for an import above;
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
   the rest is written anew, beginning with another token, which costs no prefill and half the decoding. Which attempt is
@@ -24,21 +24,23 @@ from reasoner.types import Expand, Kept, NodeId, Sampling, Span
 _CANDIDATES = 8
 _CLOSING = 3
 """Tokens that end a file, the fence with them: a doubt among these is none about the code."""
-_ROUND = 4
-"""Attempts of a round: one with the lesson, one that begins with nothing."""
+_ROUND = 8
+_LESSONS = frozenset({1})
+_BARE = frozenset({3, 7})
+"""Of each eight attempts: those that take the lesson along, and those that begin with nothing."""
 _EVIDENCE = 10.0
 """How many observations a score counts for against one rewind without success (C in REx)."""
 
 
 @dataclass(frozen=True)
 class Rewind:
-    """`n` attempts at most. Without `lessons` nothing is spent on reflecting. Of the attempts that take no lesson along
-    a share of `inside` rewinds into an earlier one."""
+    """`n` attempts at most. Without `lessons` nothing is spent on reflecting. Of the attempts that neither take a
+    lesson along nor begin with nothing, a share of `inside` rewinds into an earlier one."""
 
     n: int = 16
     sampling: Sampling = Sampling(temperature=0.8)
     lessons: bool = True
-    inside: float = 0.5
+    inside: float = 0.8
     think: bool = False
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
@@ -67,9 +69,9 @@ class Rewind:
 
     def _attempt(self, tree: Tree, ordinal: int) -> Expand:
         turn = ordinal % _ROUND
-        learnt = tree.last("reflect") if turn == 1 and self.lessons else None
-        kept = self._kept(tree, ordinal) if learnt is None else None
-        lead = kept is None and turn != 3
+        learnt = tree.last("reflect") if turn in _LESSONS and self.lessons else None
+        kept = self._kept(tree, ordinal) if learnt is None and turn not in _BARE else None
+        lead = kept is None and turn not in _BARE
         sampling = replace(self.sampling, without=(_code(tree[kept.node]).ids[kept.tokens],)) if kept else self.sampling
         return Expand(
             tree.root, "attempt", sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
