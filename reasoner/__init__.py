@@ -1,7 +1,12 @@
 """A runtime for small models that think: search over a model and a sandbox that can both take a step back.
 
-    async with reasoner.assemble() as solver:
-        result = await solver.solve(reasoner.load_task(Path("examples/last_word")))
+    from reasoner import Reasoner, Task
+
+    with Reasoner() as solver:
+        result = solver.solve(Task("spiders", "How many legs have 6 spiders?"))
+    print(result.answer)
+
+`async with` and `await` do the same without blocking.
 
 Public are the names of `__all__`. Each is imported when it is first asked for, so `import reasoner` costs nothing.
 """
@@ -25,15 +30,28 @@ if TYPE_CHECKING:
         ToolError,
         TraceError,
     )
-    from reasoner.ledger import Budget, Cost
-    from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
-    from reasoner.runtime import Reasoner
+    from reasoner.ledger import Budget, Cost, Ledger
+    from reasoner.library import Reasoner, Solver
+    from reasoner.protocols import Core, Sandbox, Scene, StopPolicy, Strategy, Verifier, World
     from reasoner.sandboxes import open_sandbox
     from reasoner.sandboxes.scripted import ScriptedSandbox
     from reasoner.tasks import load as load_task
     from reasoner.trace import Recorder
     from reasoner.trace import read as read_trace
-    from reasoner.types import Limits, Report, Result, Sampling, Suite, Task, TestResult
+    from reasoner.tree import Node, Tree
+    from reasoner.types import (
+        Expand,
+        Limits,
+        Report,
+        Result,
+        Sampling,
+        Stop,
+        Suite,
+        Task,
+        TestResult,
+        Tool,
+        Verdict,
+    )
 
 __all__ = [
     "Budget",
@@ -42,9 +60,12 @@ __all__ = [
     "Core",
     "CoreError",
     "Cost",
+    "Expand",
+    "Ledger",
     "Limits",
     "LocalCore",
     "ModelError",
+    "Node",
     "Reasoner",
     "ReasonerError",
     "Recorder",
@@ -54,16 +75,22 @@ __all__ = [
     "Sampling",
     "Sandbox",
     "SandboxError",
+    "Scene",
     "ScriptedCore",
     "ScriptedSandbox",
+    "Solver",
+    "Stop",
     "StopPolicy",
     "Strategy",
     "Suite",
     "Task",
     "TaskError",
     "TestResult",
+    "Tool",
     "ToolError",
     "TraceError",
+    "Tree",
+    "Verdict",
     "Verifier",
     "World",
     "assemble",
@@ -79,14 +106,27 @@ _HOMES = {
     "cores.remote": ("RemoteCore",),
     "cores.scripted": ("ScriptedCore",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "ledger": ("Budget", "Cost"),
-    "protocols": ("Core", "Sandbox", "StopPolicy", "Strategy", "Verifier", "World"),
-    "runtime": ("Reasoner",),
+    "ledger": ("Budget", "Cost", "Ledger"),
+    "protocols": ("Core", "Sandbox", "Scene", "StopPolicy", "Strategy", "Verifier", "World"),
+    "library": ("Reasoner", "Solver"),
     "sandboxes": ("open_sandbox",),
     "sandboxes.scripted": ("ScriptedSandbox",),
     "tasks": ("load_task",),
     "trace": ("Recorder", "read_trace"),
-    "types": ("Limits", "Report", "Result", "Sampling", "Suite", "Task", "TestResult"),
+    "tree": ("Node", "Tree"),
+    "types": (
+        "Expand",
+        "Limits",
+        "Report",
+        "Result",
+        "Sampling",
+        "Stop",
+        "Suite",
+        "Task",
+        "TestResult",
+        "Tool",
+        "Verdict",
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _THERE = {"load_task": "load", "read_trace": "read"}

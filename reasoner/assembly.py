@@ -37,8 +37,7 @@ async def assemble(
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
     config = config or Config()
-    strategy, toolbox = make(config.search), _toolbox(config)
-    prices = _prices(config)
+    make(config.search), _toolbox(config), _prices(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -46,20 +45,25 @@ async def assemble(
         watched,
     )
     try:
-        yield Reasoner(
-            core,
-            sandbox,
-            strategy,
-            toolbox,
-            budget=_budget(config.budget),
-            prices=prices,
-            limits=_limits(config.limits),
-            width=config.search.width,
-            seed=config.search.seed,
-            config=config.resolved(),
-        )
+        yield put_together(config, core, sandbox)
     finally:
         await asyncio.gather(core.close(), sandbox.close())
+
+
+def put_together(config: Config, core: Core, sandbox: Sandbox) -> Reasoner:
+    """All that `config` says of a search, over a core and a sandbox that are open. Raises ConfigError."""
+    return Reasoner(
+        core,
+        sandbox,
+        make(config.search),
+        _toolbox(config),
+        budget=_budget(config.budget),
+        prices=_prices(config),
+        limits=_limits(config.limits),
+        width=config.search.width,
+        seed=config.search.seed,
+        config=config.resolved(),
+    )
 
 
 async def _side_by_side(

@@ -68,6 +68,10 @@ class Toolbox:
         """The same tools, with these arguments of one of them filled in and hidden from its schema."""
         return Toolbox(self._tools.values(), bound={**self._bound, name: arguments}, services=self._services)
 
+    def adding(self, own: Iterable[Tool]) -> "Toolbox":
+        """The same tools, and these after them. Raises ToolError as the constructor does."""
+        return Toolbox([*self, *own], bound=self._bound, services=self._services)
+
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
 
