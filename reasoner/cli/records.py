@@ -1,9 +1,11 @@
 """The recorded searches of a folder: listed newest first, found by a part of their name. Nothing is resumed here."""
 
 import difflib
+import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from reasoner.errors import ConfigError, TraceError
@@ -51,19 +53,22 @@ def records(folder: Path) -> Iterator[Record]:
             yield Record(path.stem, path, "", "unreadable", 0, 0.0, changed)
 
 
-def listing(found: list[Record], width: int, now: float) -> Iterator[str]:
-    """A table for a person, and what can be done with it."""
-    shown = found[:_SHOWN]
+def listing(folder: Path, width: int, now: float) -> Iterator[str]:
+    """A table of the newest for a person, and what can be done with it."""
+    shown = list(islice(records(folder), _SHOWN))
+    if not shown:
+        return
     names = max(len(record.id) for record in shown)
     for record in shown:
         spent = f"{record.tokens:>8,} tokens {record.seconds:>6.0f} s"
         yield one_line(f"{record.id:<{names}}  {record.status:<10} {spent}  {_ago(now - record.changed)}", width)
-    if len(found) > len(shown):
-        yield f"… and {len(found) - len(shown)} older ones"
-    going = next((record for record in found if record.status in _GOES_ON), None)
+    older = len(_paths(folder)) - len(shown)
+    if older > 0:
+        yield f"… and {older} older ones"
+    going = next((record for record in shown if record.status in _GOES_ON), None)
     if going:
         yield ""
-        yield f"go on with one of them: reasoner resume {going.id}"
+        yield f"go on with one of them: {command(going.path)}"
 
 
 def find(name: str, folder: Path) -> Path:
@@ -96,8 +101,8 @@ def command(path: Path, reason: str = "", budget: Budget | None = None) -> str:
     bound = budget or Budget()
     for dimension, flag, value in (
         ("tokens", "--add", bound.tokens),
-        ("wall_s", "--add-time", bound.wall_s),
-        ("tool_cpu_s", "--add-cpu", bound.tool_cpu_s),
+        ("wall_s", "--add-time", math.ceil(bound.wall_s or 0)),
+        ("tool_cpu_s", "--add-cpu", math.ceil(bound.tool_cpu_s or 0)),
         ("money", "--add-money", bound.money),
     ):
         if value and reason.endswith(f": {dimension}"):

@@ -134,11 +134,12 @@ def _config(past: Trace) -> Config:
 
 
 def _list(folder: Path, *, as_json: bool) -> int:
-    known = list(records(folder))
     if as_json:
-        print(json.dumps({"searches": [record.json() for record in known]}))
-    elif not known:
-        print(f"there is no recorded search in {folder} yet: solve a task first", file=sys.stderr)
+        print(json.dumps({"searches": [record.json() for record in records(folder)]}))
+        return SOLVED
+    lines = list(listing(folder, shutil.get_terminal_size().columns, time.time()))
+    if lines:
+        print("\n".join(lines))
     else:
-        print("\n".join(listing(known, shutil.get_terminal_size().columns, time.time())))
+        print(f"there is no recorded search in {folder} yet: solve a task first", file=sys.stderr)
     return SOLVED
