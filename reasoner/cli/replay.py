@@ -10,7 +10,7 @@ import numpy as np
 from reasoner.cli.exits import SOLVED
 from reasoner.cli.screen import Screen
 from reasoner.errors import TraceError
-from reasoner.estimates import Estimate
+from reasoner.estimates import Estimate, difference
 from reasoner.figures import Honest, honest
 from reasoner.repl.printable import printable
 from reasoner.replay import Point, Pool, curve, policy, read_pools, selection
@@ -77,7 +77,25 @@ def _table(points: Sequence[Point], select: str) -> Iterator[str]:
         censored = f"{100 * point.censored:.0f} %" if point.censored else "none"
         share = _percent(point.accuracy)
         yield f"{point.policy:<{width}}  {budget:>8}  {share:^20}  {tokens:>8}  {samples:>7}  {censored}"
+    yield from _differences(points, width)
     yield f"answered by {select}; censored: tasks that would have needed samples that were not recorded"
+
+
+def _differences(points: Sequence[Point], width: int) -> Iterator[str]:
+    """Every policy beside the first within the same budget, paired by task."""
+    for first in [point for point in points if point.policy == points[0].policy]:
+        for other in [point for point in points if point.budget == first.budget and point.policy != first.policy]:
+            found = difference(first.each, other.each, np.random.default_rng(0))
+            low, high = 100 * found.by.low, 100 * found.by.high
+            within = f" within {first.budget:,} tokens" if first.budget else ""
+            by = f"{100 * found.by.value:+.1f} [{low:+.1f}, {high:+.1f}] points"
+            noise = " (noise)" if found.is_noise else ""
+            yield f"{other.policy:<{width}}  against {first.policy}{within}: {by}{noise}, {_times(first, other)}"
+
+
+def _times(first: Point, other: Point) -> str:
+    samples, tokens = first.samples.value / other.samples.value, first.tokens.value / other.tokens.value
+    return f"{samples:.2f}x fewer samples, {tokens:.2f}x fewer tokens"
 
 
 def _percent(share: Estimate) -> str:

@@ -32,6 +32,13 @@ def test_it_prints_the_honest_figures_and_a_line_for_each_usual_policy(
         assert f"\n{name}" in out
 
 
+def test_policies_are_compared_with_the_first_paired_by_task(pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(pool), "--policy", "fixed:4", "--policy", "solved+fixed:4", "--policy", "fixed:1"]) == 0
+    out = capfd.readouterr().out
+    assert "solved+fixed:4  against fixed:4: +0.0 [+0.0, +0.0] points (noise), 2.00x fewer samples" in out
+    assert "fixed:1         against fixed:4: " in out and "4.00x fewer samples" in out
+
+
 def test_as_json_it_says_every_point(pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(pool), "--policy", "solved", "--budget", "60", "--budget", "1k", "--json"]) == 0
     said = json.loads(capfd.readouterr().out)
