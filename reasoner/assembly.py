@@ -21,7 +21,7 @@ from reasoner.models.store import home
 from reasoner.protocols import Core, Sandbox
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
-from reasoner.search import make
+from reasoner.search import by_kind
 from reasoner.toolbox import Service, Toolbox, load_tools
 from reasoner.types import Limits
 
@@ -37,7 +37,7 @@ async def assemble(
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
     config = config or Config()
-    make(config.search), _toolbox(config), _prices(config)
+    by_kind(config.search), _toolbox(config), _prices(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -55,7 +55,7 @@ def put_together(config: Config, core: Core, sandbox: Sandbox) -> Reasoner:
     return Reasoner(
         core,
         sandbox,
-        make(config.search),
+        by_kind(config.search),
         _toolbox(config),
         budget=_budget(config.budget),
         prices=_prices(config),

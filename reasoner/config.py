@@ -51,7 +51,8 @@ class SandboxConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    strategy: str = "rewind"
+    strategy: str = "auto"
+    """A name of `reasoner.search.names`; `auto` chooses by the kind of task."""
     attempts: int = _at_least(1, 16)
     """Attempts at most."""
     width: int = _at_least(1, 8)
@@ -62,6 +63,11 @@ class SearchConfig:
     think: bool = False
     """Plan in prose before the code."""
     seed: int = 0
+    verifier: str = ""
+    """The source whose scores guide steps and weigh votes; empty takes the visible tests for code and the core's own
+    likelihood for a question, and counts votes."""
+    beam_width: int = _at_least(1, 4)
+    """Steps from each beam that is kept (Snell et al., 2408.03314, section 5.2: M)."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import math
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reasoner.ledger import Cost
 from reasoner.polls import Poll
@@ -63,11 +63,16 @@ class Head:
 
 @dataclass
 class Tally:
-    """What one source gave to a node and all below it."""
+    """Scores of one source."""
 
     count: int = 0
     total: float = 0.0
     best: float = -math.inf
+
+    def add(self, score: float) -> None:
+        self.count += 1
+        self.total += score
+        self.best = max(self.best, score)
 
     @property
     def mean(self) -> float:
@@ -86,7 +91,12 @@ class Sums:
     """Finished nodes at or below it."""
     flying: int = 0
     """Heads in flight at or below it: visits that have not come back (virtual loss)."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """Its own, by source."""
+    line: dict[str, Tally] = field(default_factory=dict)
+    """What each source gave to it and all above it."""
     tallies: dict[str, Tally] = field(default_factory=dict)
+    """What each source gave to it and all below it."""
     logprob: float = 0.0
     sampled: int = 0
     """Sum over the sampled tokens of its path, and how many those are; unknown ones are left out."""
@@ -154,14 +164,17 @@ class Tree:
 
     def _fly(self, head: Head) -> None:
         self._heads[head.id] = head
-        self._sums[head.expand.node].growing += 1
-        for node in self.path(head.expand.node):
-            self._sums[node.id].flying += 1
+        self._count(head.expand.node, 1)
 
     def _land(self, head: Head) -> None:
-        self._sums[head.expand.node].growing -= 1
-        for node in self.path(head.expand.node):
-            self._sums[node.id].flying -= 1
+        self._count(head.expand.node, -1)
+
+    def _count(self, node: NodeId, heads: int) -> None:
+        self._sums[node].growing += heads
+        at: NodeId | None = node
+        while at is not None:
+            self._sums[at].flying += heads
+            at = self.nodes[at].parent
 
     def _append(self, node: Node) -> NodeId:
         self.nodes.append(node)
@@ -170,7 +183,7 @@ class Tree:
         self._sort(node)
         if node.move is not None:
             self._last[node.move] = node.id
-        scores = self._scores(node)
+        scores = self._sums[node.id].scores
         for source, score in scores.items():
             insort(self._ranked.setdefault(source, []), (-score, node.id))
         for verdict in node.verdicts:
@@ -190,6 +203,12 @@ class Tree:
             above.children.append(node.id)
             sums.logprob += above.logprob
             sums.sampled += above.sampled
+        if sums.sampled:
+            sums.scores[LIKELIHOOD] = math.exp(min(0.0, sums.logprob / sums.sampled))
+        sums.scores.update((v.source, v.score) for v in node.verdicts)
+        sums.line = {source: replace(tally) for source, tally in above.line.items()} if above else {}
+        for source, score in sums.scores.items():
+            sums.line.setdefault(source, Tally()).add(score)
         self._sums.append(sums)
         if sums.depth == len(self._levels):
             self._levels.append([])
@@ -197,21 +216,14 @@ class Tree:
 
     def _back_up(self, node: Node) -> None:
         """Add a node's scores to itself and to all above it, and its visit to those."""
-        scores = self._scores(node)
+        own = self._sums[node.id]
         at: NodeId | None = node.id
         while at is not None:
             sums = self._sums[at]
-            sums.visits += at != node.id
-            for source, score in scores.items():
-                tally = sums.tallies.setdefault(source, Tally())
-                tally.count += 1
-                tally.total += score
-                tally.best = max(tally.best, score)
+            sums.visits += sums is not own
+            for source, score in own.scores.items():
+                sums.tallies.setdefault(source, Tally()).add(score)
             at = self.nodes[at].parent
-
-    def _scores(self, node: Node) -> dict[str, float]:
-        likelihood = self.likelihood(node.id)
-        return ({LIKELIHOOD: likelihood} if likelihood else {}) | {v.source: v.score for v in node.verdicts}
 
     def _sort(self, node: Node) -> None:
         """Whether a node is a candidate, an end, or one that is there already."""
@@ -262,24 +274,22 @@ class Tree:
 
     def score(self, node: NodeId, source: str) -> float | None:
         """What a source gave to a node itself."""
-        if source == LIKELIHOOD:
-            return self.likelihood(node) or None
-        return self.nodes[node].score(source)
+        return self._sums[node].scores.get(source)
 
     def mean(self, node: NodeId, source: str) -> float | None:
         """What a source gave on average to a node and those below it; None where it said nothing."""
         tally = self._sums[node].tallies.get(source)
         return tally.mean if tally else None
 
+    def along(self, node: NodeId, source: str) -> float | None:
+        """What a source gave on average to a node and those above it; None where it said nothing."""
+        tally = self._sums[node].line.get(source)
+        return tally.mean if tally else None
+
     def span(self, source: str) -> tuple[float, float]:
         """The lowest and the highest score that a source gave; (0, 0) where it gave none."""
         ranked = self._ranked.get(source)
         return (-ranked[-1][0], -ranked[0][0]) if ranked else (0.0, 0.0)
-
-    def likelihood(self, node: NodeId) -> float:
-        """Geometric mean of the probabilities of all tokens sampled on a node's path; 0 where none is known."""
-        sums = self._sums[node]
-        return math.exp(min(0.0, sums.logprob / sums.sampled)) if sums.sampled else 0.0
 
     def level(self, depth: int) -> Sequence[NodeId]:
         """The nodes that are `depth` moves below the root, in the order they were added."""

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,9 +81,11 @@ async def test_every_setting_arrives_where_it_counts(tmp_path: Path) -> None:
     async with assemble(config) as solver:
         assert solver.core.info.name == "smollm2-135m-instruct"
         assert solver.sandbox.level.startswith("bwrap")
-        assert isinstance(solver.strategy, BestOfN)
-        assert (solver.strategy.n, solver.strategy.think) == (5, True)
-        assert (solver.strategy.sampling.temperature, solver.strategy.sampling.max_tokens) == (0.25, 99)
+        assert isinstance(solver.strategy, Mapping)
+        strategy = solver.strategy["coding"]
+        assert isinstance(strategy, BestOfN) and strategy == solver.strategy["question"]
+        assert (strategy.n, strategy.think) == (5, True)
+        assert (strategy.sampling.temperature, strategy.sampling.max_tokens) == (0.25, 99)
         assert (solver.width, solver.seed) == (3, 7)
         assert solver.budget == Budget(tokens=1000)
         assert (solver.limits.wall_s, solver.limits.cpu_s, solver.limits.processes) == (4, 3, 16)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from reasoner.ledger import Cost
-from reasoner.tree import Tree, derive_seed
+from reasoner.tree import LIKELIHOOD, Tree, derive_seed
 from reasoner.types import Expand, Sampling, Span, Step, StepKind, Verdict
 
 
@@ -83,6 +83,7 @@ def test_visits_and_scores_are_backed_up_to_the_root(tree: Tree) -> None:
     assert [tree.sums(n).visits for n in (0, a, b)] == [4, 3, 2]
     assert [tree.mean(n, "v") for n in (0, a, b)] == [pytest.approx(0.4), pytest.approx(0.4), 0.6]
     assert tree.mean(a, "v") != tree.mean(a, "other") == 1.0 and tree.mean(0, "none") is None
+    assert tree.along(b, "v") == pytest.approx(0.4) and tree.along(0, "v") is None
     assert tree.sums(a).tallies["v"].best == 0.6 and tree.span("v") == (0.2, 0.6)
 
 
@@ -132,5 +133,5 @@ def test_likelihood_is_of_sampled_tokens_alone(tree: Tree) -> None:
     head = tree.opened(Expand(0, "continue", Sampling()))
     a = tree.add(head, [Step("think", "", (forced, Span((1, 2), True, (-1.0, -3.0))))], "w", [], Cost())
     b = finish(tree, a, [], 1, 1)
-    assert tree.likelihood(0) == 0.0 and tree.sums(a).likelihood == pytest.approx(math.exp(-2.0))
-    assert tree.likelihood(b) == pytest.approx(math.exp(-(1 + 3 + 0.5 + 0.5) / 4))
+    assert tree.score(0, LIKELIHOOD) is None and tree.sums(a).likelihood == pytest.approx(math.exp(-2.0))
+    assert tree.score(b, LIKELIHOOD) == pytest.approx(math.exp(-(1 + 3 + 0.5 + 0.5) / 4))

@@ -4,6 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
+from reasoner.search import purposes
+
 
 def core(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the model")
@@ -15,14 +17,17 @@ def core(parser: argparse.ArgumentParser) -> None:
 
 def search(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the search")
-    group.add_argument("--strategy", metavar="NAME", help="rewind (default), best_of_n, revise or single")
+    group.add_argument("--strategy", metavar="NAME", help="one of those below; default: auto")
     group.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
     group.add_argument("--width", metavar="N", type=int, help="attempts that grow at once")
     group.add_argument("--temperature", metavar="T", type=float, help="0 is greedy")
     group.add_argument(
         "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
     )
+    group.add_argument("--verifier", metavar="NAME", help="whose scores guide steps and weigh votes")
     group.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
+    known = "\n".join(f"  {name:<10} {purpose}" for name, purpose in purposes().items())
+    parser.add_argument_group("strategies", known)
 
 
 def budget(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ _FLAGS = {
         "temperature": "temperature",
         "think": "think",
         "seed": "seed",
+        "verifier": "verifier",
     },
     "budget": {"tokens": "tokens", "wall_s": "time", "money": "budget_money"},
     "sandbox": {"kind": "sandbox", "python": "python"},

@@ -1,0 +1,85 @@
+"""Adaptive: learn from a few samples how hard the task is, and spend the rest by that (compute-optimal scaling, Snell
+et al., 2408.03314, sections 3.2, 5 and 6: difficulty predicted from a verifier's scores of the samples; local revision
+pays where samples are nearly right, independent samples where they are not).
+
+The measure of ease is the visible tests' mean score for code and the agreement of the answers for a question. By it
+each further head is drawn, with a fixed chance, to be a fresh attempt, a rewind into a good one, or a revision of it.
+Samples that all give one answer end the search.
+"""
+
+import random
+from dataclasses import dataclass
+
+from reasoner.ledger import Ledger
+from reasoner.search.plain import VISIBLE
+from reasoner.search.rewind import Rewind
+from reasoner.search.vote import VOTERS, elected
+from reasoner.tree import Tree, derive_seed
+from reasoner.types import Expand, NodeId, Sampling
+
+_SHARES = ((0.25, (8, 2, 0)), (0.6, (4, 5, 1)), (1.01, (2, 6, 2)))
+"""Ease below which -> parts of fresh attempts, rewinds and revisions. Set by hand: an untrained core mostly repeats
+itself when it revises."""
+_BEST = 4
+"""How many of the best may be revised."""
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """`n` attempts and revisions, of which the first `probes` say how hard the task is."""
+
+    n: int = 16
+    sampling: Sampling = Sampling(temperature=0.7)
+    probes: int = 4
+    think: bool = False
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        opened = tree.opened_as("attempt", "revise")
+        if tree.solved or opened >= self.n:
+            return []
+        probes = min(self.probes, self.n)
+        if opened < probes:
+            return self._attempts(tree, ledger, min(free, probes - opened), inside=0.0)
+        if opened - len(tree.in_flight) < probes or _unanimous(tree):
+            return []
+        return self._rest(tree, ledger, min(free, self.n - opened))
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return elected(tree)
+
+    def _rest(self, tree: Tree, ledger: Ledger, count: int) -> list[Expand]:
+        opened, ease = tree.opened_as("attempt", "revise"), _ease(tree)
+        parts = next(parts for bound, parts in _SHARES if ease < bound)
+        fresh = self._attempts(tree, ledger, count, inside=0.0)
+        rewinds = self._attempts(tree, ledger, count, inside=1.0)
+        chosen = []
+        for place, (anew, inside) in enumerate(zip(fresh, rewinds, strict=True)):
+            chance = random.Random(derive_seed(tree.seed, tree.task, -2, opened + place))
+            revision = Expand(chance.choice(_near(tree)), "revise", self.sampling)
+            chosen += chance.choices((anew, inside, revision), parts)
+        return chosen
+
+    def _attempts(self, tree: Tree, ledger: Ledger, count: int, inside: float) -> list[Expand]:
+        """As `rewind` makes them; where there is nothing to rewind into they are fresh."""
+        most = tree.opened_as("attempt") + count
+        attempts = Rewind(most, self.sampling, lessons=False, inside=inside, think=self.think)
+        return attempts.select(tree, ledger, count)
+
+
+def _ease(tree: Tree) -> float:
+    """0..1: how nearly the samples so far are right, as far as anything says."""
+    scored = tree.mean(tree.root, VISIBLE)
+    if scored is not None:
+        return scored
+    return max(tree.poll(voter).agreement for voter in VOTERS)
+
+
+def _unanimous(tree: Tree) -> bool:
+    """Whether all answers to a question are one. Code that behaves alike may be wrong alike, and its tests say so."""
+    return tree.best(VISIBLE) is None and any(tree.poll(voter).agreement == 1.0 for voter in VOTERS)
+
+
+def _near(tree: Tree) -> list[NodeId]:
+    """What is worth revising: the best by the tests, else the newest vote for the leading answer, else the newest."""
+    leaders = [poll.leader.nodes[-1] for poll in map(tree.poll, VOTERS) if poll.leader]
+    return tree.top(VISIBLE, _BEST) or leaders[:1] or [tree.nodes[-1].id]
