@@ -368,6 +368,14 @@ def test_files_of_the_suite_are_put_back_over_what_a_candidate_left_there(run_su
     assert ran.report.counted == 3
 
 
+@pytest.mark.parametrize("there", [{}, {"t_test.py/in_its_place": ""}])
+def test_files_of_the_suite_can_be_read_and_not_written(run_suite, unprivileged, there):
+    spoil = "def double(x):\n    open('t_test.py').read()\n    open('t_test.py', 'w')\n"
+    suite = Suite("pytest", files={"t_test.py": b"from solution import double\ndef test_a(): assert double(1) == 2\n"})
+    ran = run_suite({"solution.py": spoil, **there}, suite, before=unprivileged)
+    assert "PermissionError" in ran.messages[0]
+
+
 def test_a_suite_file_that_leads_out_of_the_workspace_is_refused(run_suite, tmp_path):
     ran = run_suite({}, Suite("unittest", files={"../outside_test.py": b""}))
     assert "not inside the workspace" in ran.report.error

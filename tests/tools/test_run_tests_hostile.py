@@ -1,5 +1,6 @@
 """`tools/run_tests`: what a hostile candidate cannot do. Each one does `f` honestly and attacks in `g`."""
 
+import re
 import time
 
 import pytest
@@ -77,8 +78,9 @@ def test_a_test_that_hangs_costs_its_own_time_only(run_suite, runner, hang):
     began = time.monotonic()
     ran = run_suite({"solution.py": f"{HONEST}def g(x): {HANGS[hang]}\n"}, SUITES[runner], test_s=0.5)
     assert ran.outcomes == ["passed", "timeout", "passed"]
-    seconds = 2 if hang in ("sleep", "stop itself") else 0.5
-    assert f"did not finish within {seconds} s" in ran.messages[1]
+    waits = hang in ("sleep", "stop itself")
+    seconds = "2" if waits else "(0.5|2)"  # on a machine that is busy enough the clock is first
+    assert re.search(f"did not finish within {seconds} s", ran.messages[1])
     assert time.monotonic() - began < 20
 
 

@@ -3,6 +3,7 @@
 It descends from a zygote that was forked before the suite was read, so no memory of it holds a test.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -24,7 +25,8 @@ class Zygote:
 
     def __init__(self):
         self.socket, theirs = socket.socketpair()
-        if os.fork() == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             self.socket.close()
             serve(theirs)
         theirs.close()
@@ -38,6 +40,19 @@ class Zygote:
         if not pid:
             raise BrokenPipeError("the candidate ended the process that holds it")
         return Peer(ours, tests=True), pid
+
+    def close(self):
+        """End it and wait for it."""
+        self.socket.close()
+        end(self.pid)
+        os.waitpid(self.pid, 0)
+
+
+def end(pid):
+    """Kill a process and what it leads."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
 
 
 def serve(requests):

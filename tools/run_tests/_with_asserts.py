@@ -5,10 +5,11 @@ import builtins
 import contextlib
 import importlib
 import operator
+import re
 import sys
 
 from _describing import cut, describe, one_line, outcome_of
-from _ending import Gone, Unmet
+from _ending import Gone, TimeLimit, Unmet
 from _peer import TESTS, Remote
 
 NAME, VALUE = 160, 100
@@ -36,10 +37,12 @@ def run(suite, done, tell, peer):
             tell("error", f"{suite.module} could not be imported\n{message}")
             return
         case ["names", dict(names)]:
+            texts = [suite.setup, *suite.asserts]
+            words = set(re.findall(r"\w+", " ".join(texts)))
             peer.trusting = True
-            namespace = {name: peer.decode(value) for name, value in names.items()}
+            namespace = {name: peer.decode(value) for name, value in names.items() if name in words}
             peer.trusting = False
-            take_back(namespace, [suite.setup, *suite.asserts])
+            take_back(namespace, texts)
     claims = Claims()
     namespace |= {"__name__": TESTS, "__claim__": claims.check}
     try:
@@ -53,8 +56,10 @@ def run(suite, done, tell, peer):
         if name not in done:
             tell("start", name)
             error = attempt(text, namespace, claims)
+            if peer.watch.over:
+                error = TimeLimit(peer.watch.over)
             tell("end", name, *((outcome_of(error), describe(error, {})) if error else ("passed", "")))
-            if isinstance(error, Gone):
+            if isinstance(error, Gone) or peer.watch.over:
                 return
 
 
@@ -62,11 +67,14 @@ def take_back(namespace, texts):
     """Names that tests know from Python itself mean what Python means, whatever the candidate has under them: its own
     `set` or `abs` could make any claim hold. Unless the tests ask for nothing else of it: then the task was to write a
     `sum`."""
+    python = {name for name in namespace if hasattr(builtins, name) or name in sys.stdlib_module_names}
+    if not python:
+        return
     used = set()
     for text in texts:
         with contextlib.suppress(SyntaxError, ValueError):
             used |= {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    known = {name for name in used & namespace.keys() if hasattr(builtins, name) or name in sys.stdlib_module_names}
+    known = used & python
     if used & namespace.keys() == known:
         return
     for name in known:

@@ -4,33 +4,29 @@
      "module": "solution", "limits": {"test_s": 5, "total_s": 20}}
  -> {"tests": [{"name", "outcome", "message"}], "error": "", "trust": "weak"|"strong"}
 
-The supervisor (this process) restores the suite's files, holds the answer's descriptor and every deadline, and runs no
-code of others. A worker, forked from it, runs the tests in order and tells each start and end through a pipe; when a
-test hangs or ends its process, that test has its outcome and a new worker goes on with the rest.
+This process restores the suite's files, holds the answer's descriptor and every deadline, and runs no code of the
+candidate. When a test hangs or ends a process, that test has its outcome and a new process goes on with the rest.
 
-`pytest` and `unittest` run the candidate inside the worker, where hostile code can forge results: trust is weak. For
-`asserts` the candidate is a third process, forked from a zygote before the suite was read. Calls reach it as plain
-values, nothing that it defines runs where a comparison is made, and it holds no descriptor on which a result could be
-written: trust is strong. It can still kill what runs it, which never counts as passed.
+For `asserts` the candidate is a process of its own, forked from a zygote before the suite was read; statements run
+here. Calls reach the candidate as plain values, nothing that it defines runs where a comparison is made, and it holds
+no descriptor on which a result could be written: trust is strong. It can still kill what runs it, which never counts
+as passed. `pytest` and `unittest` run the candidate inside a worker, which tells each start and end of a test through
+a pipe; hostile code can forge results there: trust is weak.
 """
 
 import base64
-import contextlib
 import functools
 import importlib
 import json
 import os
 import select
-import signal
 import sys
 import time
 
-from _candidate import Zygote, silence
+from _candidate import Zygote, end, silence
 from _describing import describe, headline, root
-from _ending import PATIENCE, TimeLimit, too_slow
+from _ending import TimeLimit, Watch
 
-GRACE_S = 0.5
-"""What a test may take beyond its own alarm before its worker is killed."""
 WORKER_BYTES = 64 * 2**20
 """What a worker may write into the channel of its results."""
 
@@ -38,6 +34,7 @@ WORKER_BYTES = 64 * 2**20
 def warm():
     """Load what lists of asserts need, where this program is held loaded: what others need costs time at every fork."""
     importlib.import_module("_with_asserts")
+    c_library()
 
 
 def main():
@@ -49,6 +46,7 @@ def main():
     silence()
     tests, error = suite.run(zygote, answer)
     strong = hardened and suite.runner == "asserts" and not error
+    zygote.close()
     with os.fdopen(answer, "w") as out:
         json.dump({"tests": tests, "error": error, "trust": "strong" if strong else "weak"}, out)
 
@@ -75,7 +73,10 @@ class Suite:
             while True:
                 before = len(progress.outcomes)
                 self.restore()
-                progress.follow(Worker(work, self, set(progress.outcomes), zygote, answer), deadline)
+                if self.runner == "asserts":
+                    progress.judge(work, self, zygote, deadline)
+                else:
+                    progress.follow(Worker(work, self, set(progress.outcomes), zygote, answer), deadline)
                 if progress.error or not progress.left or len(progress.outcomes) == before:
                     break
         except (OSError, ImportError) as error:
@@ -83,7 +84,7 @@ class Suite:
         return progress.rows(), progress.error
 
     def restore(self):
-        """Put the suite's files back, and take away compiled files that a candidate could have left in their place."""
+        """Put the suite's files back, read-only, and take away compiled files that could stand in their place."""
         sys.dont_write_bytecode = True
         for folder in {"", *map(os.path.dirname, self.files)}:
             compiled = os.path.join(root(), folder, "__pycache__")
@@ -94,10 +95,11 @@ class Suite:
             if not target.startswith(root() + os.sep):
                 raise OSError(f"{path} is not inside the workspace")
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            if os.path.islink(target):
-                os.unlink(target)
-            with open(target, "wb") as out:
+            if os.path.lexists(target):
+                remove(target)
+            with open(target, "xb") as out:
                 out.write(data)
+                os.fchmod(out.fileno(), 0o444)
 
 
 class Progress:
@@ -124,6 +126,25 @@ class Progress:
             self.why = "the tests wrote into the channel of their results"
         ended = worker.kill()
         self.why = self.why or ended
+        self.settle(outcome, deadline)
+
+    def judge(self, work, suite, zygote, deadline):
+        """Run the tests in this process, against a candidate of their own, until it is gone."""
+        self.why = ""
+        peer, candidate = zygote.spawn(suite.module, suite.test_s)
+        watch = peer.watch = Watch((candidate,), suite.test_s, deadline)
+        try:
+            with watch:
+                work(suite, set(self.outcomes), lambda *event: watch.again() or self.take(event), peer)
+        except BaseException as error:  # noqa: BLE001 - what the tests raise where nobody asked for it is a word
+            self.why = describe(error, suite.files)
+        finally:
+            peer.socket.close()
+            end(candidate)
+        self.settle("timeout" if watch.over else "error", deadline)
+
+    def settle(self, outcome, deadline):
+        """A process is gone; a test that it left running has its outcome."""
         if self.running is not None:
             self.outcomes[self.running] = (outcome, self.why)
             self.running = None
@@ -155,25 +176,22 @@ class Progress:
 
 
 class Worker:
-    """A forked process that runs tests; for `asserts` also the candidate's process that it talks to."""
+    """A forked process that runs tests, and the candidate with them."""
 
     def __init__(self, work, suite, done, zygote, answer):
         self.test_s = suite.test_s
         self.key = os.urandom(8).hex()
-        peer, self.candidate = zygote.spawn(suite.module, suite.test_s) if suite.runner == "asserts" else (None, 0)
         self.events, inner = os.pipe()
         self.pid = os.fork()
         if self.pid:
             os.close(inner)
-            if peer:
-                peer.socket.close()
             return
         try:
             os.setsid()
             for held in (answer, self.events, zygote.socket.fileno()):
                 os.close(held)
             tell = functools.partial(write_event, inner, os.getpid(), self.key)
-            work(suite, done, tell, peer)
+            work(suite, done, tell, None)
         except BaseException as error:  # noqa: BLE001 - the candidate's code may raise anything, here it becomes a word
             tell("died", describe(error, suite.files))
         finally:
@@ -181,15 +199,9 @@ class Worker:
 
     def lines(self, deadline):
         """Events as they come. Raises `TimeLimit` when none came, after the first, for as long as one test may take."""
-        rest, size, last, used = b"", 0, deadline, 0.0
+        rest, size, watch, begun = b"", 0, Watch((self.pid,), self.test_s, deadline), False
         while True:
-            now = time.monotonic()
-            if now >= deadline:
-                raise TimeLimit("did not end before the suite's time was used up")
-            if now >= last + PATIENCE * self.test_s + GRACE_S:
-                raise TimeLimit(too_slow(PATIENCE * self.test_s))
-            if last < deadline and self.cpu_s() >= used + self.test_s + GRACE_S:
-                raise TimeLimit(too_slow(self.test_s))
+            watch.check() if begun else watch.check_deadline()
             ended = self.ended()
             if not select.select([self.events], [], [], 0 if ended else 0.05)[0]:
                 if ended:
@@ -201,25 +213,19 @@ class Worker:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
             if lines:
-                last, used = time.monotonic(), self.cpu_s()
+                begun = True
+                watch.again()
             yield from lines
 
     def ended(self):
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
-    def cpu_s(self):
-        """CPU time of the worker and its candidate so far."""
-        return sum(map(cpu_seconds, filter(None, (self.pid, self.candidate))))
-
     def kill(self):
-        """End the worker and its candidate; says how the worker had ended."""
+        """End the worker; says how it had ended."""
         until = time.monotonic() + 0.01  # its channel may close a moment before it ends
         while not self.ended() and time.monotonic() < until:
             time.sleep(0.0005)
-        for pid in filter(None, (self.pid, self.candidate)):
-            for kill in (os.killpg, os.kill):
-                with contextlib.suppress(ProcessLookupError):
-                    kill(pid, signal.SIGKILL)
+        end(self.pid)
         os.close(self.events)
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -236,14 +242,6 @@ def remove(path):
         os.unlink(path)
 
 
-def cpu_seconds(pid):
-    """CPU time of all threads of a process, 0 when it is gone."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return 0.0
-
-
 def write_event(pipe, pid, *event):
     """Only from the worker itself: a test may fork, and its child go on with the suite."""
     if os.getpid() == pid:
@@ -253,11 +251,16 @@ def write_event(pipe, pid, *event):
 def undumpable():
     """Forbid other processes of this user to read this one and what it forks; False where the system cannot."""
     try:
-        import ctypes
-
-        return ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0
+        return c_library().prctl(4, 0, 0, 0, 0) == 0
     except (ImportError, OSError, AttributeError):
         return False
+
+
+@functools.cache
+def c_library():
+    import ctypes
+
+    return ctypes.CDLL(None)
 
 
 if __name__ == "__main__":
