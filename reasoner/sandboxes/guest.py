@@ -43,6 +43,8 @@ class Guest:
         self._writing = asyncio.Lock()
         self.lost = ""
         """Why it is gone; empty while it is there."""
+        self.programs: set[str] = set()
+        """Digests of programs that it was sent, and has kept."""
         self._broken = False
         self._ending: asyncio.Task[None] | None = None
         self._listening = asyncio.create_task(self._listen())

@@ -62,8 +62,8 @@ class GuestSandbox:
 
     async def grade(self, candidate: Files, suite: Suite, limits: Limits) -> Report:
         """In a world in which nothing is: a new one, or one that has only ever graded assert lists, one after the
-        other, and was emptied each time. A candidate that shares a process with its tests gets one of its own, and so
-        does whatever comes after a candidate that did not end well."""
+        other, and was found empty each time. A candidate that shares a process with its tests gets one of its own, and
+        so does whatever comes after a candidate that did not end well."""
         world = await self._grader(limits) if suite.runner == "asserts" else await self.open({}, limits)
         again = False
         try:
@@ -71,9 +71,7 @@ class GuestSandbox:
             arguments = suite_arguments(suite, wall_s=limits.wall_s)
             result, _ = await world.run(at, self._run_tests, arguments, limits)
             said = report(result, self.level, graded=suite.runner)
-            again = suite.runner == "asserts" and result.error is None
-            if again:
-                await world.forget()
+            again = suite.runner == "asserts" and result.error is None and await world.forget()
         finally:
             if again:
                 self._graders.append((limits, world))

@@ -7,11 +7,12 @@ a `SandboxError`.
 
 import asyncio
 import base64
+import functools
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -101,6 +102,8 @@ class GuestWorld:
             if self._closed or lost.broken:
                 raise
             return ToolResult(error="killed", detail=f"{lost}; the world was started anew"), self._again(at)
+        if "refused" in answer:
+            return ToolResult(error="refused", detail=str(answer["refused"])), self._again(at)
         result = _result(answer.get("result"), tool)
         if at in self._drifted:
             result = replace(result, degraded="; ".join(filter(None, [result.degraded, _DRIFT])))
@@ -116,13 +119,14 @@ class GuestWorld:
         if self._guest and not self._guest.lost and snapshot != _ROOT:
             await self._guest.call({"op": "release", "snapshots": [snapshot]}, _FILES_S)
 
-    async def forget(self) -> None:
-        """Release every snapshot but the root, and the journal with them."""
-        held = [snapshot for snapshot in self._held if snapshot != _ROOT]
+    async def forget(self) -> bool:
+        """Release every snapshot but the root, and the journal with them. Whether nothing of them is left: no process,
+        no file, no socket. Raises SandboxError."""
         self._held, self._journal, self._drifted = {_ROOT: 1}, {}, set()
         self._grown.clear()
-        if held and self._guest and not self._guest.lost:
-            await self._guest.call({"op": "release", "snapshots": held}, _FILES_S)
+        if self._guest is None or self._guest.lost:
+            return False
+        return (await self._guest.call({"op": "forget"}, _FILES_S)).get("fresh") is True
 
     async def close(self) -> None:
         self._closed = True
@@ -137,14 +141,15 @@ class GuestWorld:
             limits,
             **{n: min(getattr(limits, n), getattr(self._limits, n)) for n in ("memory", "disk", "inodes", "processes")},
         )
-        request = {"op": "run", "at": at, "state": tool.state, "limits": asdict(within)}
+        request = {"op": "run", "at": at, "state": tool.state, "limits": dict(vars(within))}
         if tool.state == "heap":
             code = arguments.get("code")
             if not isinstance(code, str):
                 return ToolResult(error="refused", detail=f"the tool {tool.name} wants its code as text, in `code`")
             return {**request, "code": code}
-        program = base64.b64encode(tool.program).decode()
-        return {**request, "program": program, "warm": tool.warm, "arguments": json.dumps(dict(arguments))}
+        program, digest = _program(tool.program)
+        given = {"warm": tool.warm, "arguments": json.dumps(dict(arguments))}
+        return {**request, "program": program, "digest": digest, **given}
 
     async def _make(
         self, at: SnapshotId, request: dict[str, Any], deadline_s: float
@@ -160,7 +165,7 @@ class GuestWorld:
             raise SandboxError(f"snapshot {at} is not in this world: it was released or never made")
         for _ in range(_ATTEMPTS):
             guest = await self._living()
-            answer = await guest.call(request, deadline_s)
+            answer = await _tell(guest, request, deadline_s)
             if "missing" not in answer:
                 return answer
             await self._rebuild(at, guest)
@@ -208,7 +213,7 @@ class GuestWorld:
                 if entry is None:
                     raise SandboxError(f"snapshot {wanted[-1]} is lost and nothing says how it was made")
                 wall_s = entry.request.get("limits", {}).get("wall_s", _FILES_S)
-                answer = await guest.call(entry.request, wall_s + _GRACE_S)
+                answer = await _tell(guest, entry.request, wall_s + _GRACE_S)
                 if "missing" in answer:
                     wanted.append(entry.request["at"])
                     continue
@@ -219,6 +224,23 @@ class GuestWorld:
                 if _outcome(answer) != entry.outcome or entry.request["at"] in self._drifted:
                     self._drifted.add(wanted[-1])
                 wanted.pop()
+
+
+async def _tell(guest: Guest, request: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
+    """Ask the guest; a program that it has had already is not sent again."""
+    digest = request.get("digest")
+    if digest in guest.programs:
+        request = {name: value for name, value in request.items() if name != "program"}
+    answer = await guest.call(request, deadline_s)
+    if digest is not None and "missing" not in answer:
+        guest.programs.add(digest)
+    return answer
+
+
+@functools.lru_cache(maxsize=64)
+def _program(content: bytes) -> tuple[str, str]:
+    """A program as JSON carries it, and what names it. Kept: the journal holds it once, however often it is called."""
+    return base64.b64encode(content).decode(), hashlib.sha256(content).hexdigest()
 
 
 def _encoded(files: Files) -> dict[str, str]:

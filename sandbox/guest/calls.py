@@ -6,9 +6,11 @@ Everything that comes out of a node or a program is hostile.
 import base64
 import contextlib
 import os
+import signal
 import time
 
-from guest import files, heaps, processes, program
+from guest import files, kernel, processes, program
+from guest.births import Births
 from guest.frames import BrokenFrame
 from guest.runs import Run, cell_result
 from guest.warm import Warm
@@ -24,19 +26,27 @@ class Calls:
     def __init__(self, world):
         self._world = world
         self.runs = {}
-        self._warm = {}
+        self.births = Births(world)
+        self._programs, self._warm = {}, {}
+
+    def __bool__(self):
+        """Whether there is something to look after."""
+        return bool(self.runs or self.births)
 
     def begin(self, request):
         """Start the call that the host asks for. Raises Missing."""
         snapshot = self._world.snapshots[request["at"]]
-        before, alone = self._world.room.used(), not self.runs
+        before = self._world.room.used() if self.runs else None
         run = Run(request, snapshot, self._world.slots.take(snapshot.manifest))
-        self._world.room.settle(before, alone)
+        self._world.room.settle(before, len(request.get("arguments", "")))
         run.limits["total_processes"] = self._world.settings["limits"]["total_processes"]
         self.runs[request["id"]] = run
         self._world.snapshots.use(snapshot.heap)
         try:
             self._start_cell(run) if request["state"] == "heap" else self._start_program(run)
+        except files.TooMuch as refusal:
+            run.fail("refused", str(refusal))
+            self.finish(run)
         except OSError as error:
             if request["state"] == "heap":
                 self._world.lose(snapshot.heap)
@@ -45,61 +55,53 @@ class Calls:
                 self.finish(run)
 
     def _start_cell(self, run):
-        reading, writing = os.pipe()
-        self._listen(run.capture(reading), run)
         above = run.snapshot.heap
-        try:
-            run.line = heaps.fork(above, writing)
-        finally:
-            os.close(writing)
+        above.begun += 1
+        birth = run.birth = self.births.child(above, run)
+        self._listen(run.capture(birth.output), run)
         slot, moved = run.slot, (run.slot, run.snapshot.manifest) != (above.slot, above.manifest)
         with contextlib.suppress(OSError):  # there is no child: the greeting will tell
-            run.line.send(
-                {
-                    "op": "cell",
-                    "code": run.request["code"],
-                    "limits": run.limits,
-                    "slot": slot.files,
-                    "tmp": slot.tmp,
-                    "moved": moved,
-                }
-            )
-        self._world.events.watch(run.line.sock, lambda: self._greeted(run))
+            place, bounds = (slot.files, slot.tmp), kernel.bounds(run.limits)
+            limits = run.limits["wall_s"], run.limits["output"]
+            birth.line.send(("cell", run.request["code"], place, moved, bounds, *limits))
+        if birth.heap:
+            processes.kill(birth.heap.pid, signal.SIGCONT)
+            self.born(run, birth.heap)
 
-    def _greeted(self, run):
-        self._world.events.unwatch(run.line.sock)
-        try:
-            heap = heaps.greeting(run.line, run.snapshot.heap, self._world.people.knows)
-        except heaps.NoChild:
-            run.fail("killed", "there was no room for another process")
-            self.finish(run)
-            return
-        if heap is None:
-            self._world.lose(run.snapshot.heap)
-            return
-        run.snapshot.heap.expecting -= 1
-        run.line = None
+    def born(self, run, heap):
+        """The interpreter of a call is there."""
         run.heap, run.pid = heap, heap.pid
-        self._world.people.heaps[heap.pid] = heap
         self._world.people.calls.add(heap.pid)
-        self._world.events.watch(heap.line.sock, lambda: self.from_heap(heap))
-        self._world.events.watch(heap.pidfd, lambda: self._ended(heap))
         self._world.events.watch_writing(heap)
+
+    def unborn(self, run):
+        run.fail("killed", "there was no room for another process")
+        self.finish(run)
 
     def _start_program(self, run):
         request = run.request
-        content, arguments = base64.b64decode(request["program"]), request["arguments"].encode()
+        content, arguments = self._program(request), request["arguments"].encode()
+        size, most = len(content) + len(arguments), run.limits["disk"]
+        if size > most:
+            raise files.TooMuch(f"its program and input came to {size} bytes; {most} are allowed")
         warm = self._warmed(content) if request["warm"] else None
-        with self._world.expendable:
+        with program.streams(run.slot, arguments) as (given, (out, err)), self._world.expendable:
             if warm:
-                run.pid, out, err = warm.start(run.slot, arguments, run.limits)
+                run.pid, run.warm = warm.start(run.slot, given, run.limits), warm
             else:
-                run.pid, out, err = program.start(run.slot, content, arguments, run.limits, self._world.settings)
+                run.pid = program.start(run.slot, given, content, run.limits, self._world.settings)
         self._world.people.calls.add(run.pid)
         run.pidfd = os.pidfd_open(run.pid)
         self._world.events.watch(run.pidfd, lambda: self._exited(run))
         self._listen(run.capture(out, factor=8), run)
         self._listen(run.capture(err), run)
+
+    def _program(self, request):
+        """What is to be run; what was sent once is kept."""
+        name = request.get("digest")
+        if "program" in request:
+            self._programs[name] = base64.b64decode(request["program"])
+        return self._programs[name]
 
     def _warmed(self, content):
         """The process that holds this program, None while it is not loaded yet."""
@@ -131,7 +133,7 @@ class Calls:
         except BrokenFrame:
             messages = None
         if messages is None:
-            self._ended(heap)
+            self.ended(heap)
             return
         for message in messages:
             if run and "cell" in message:
@@ -143,7 +145,7 @@ class Calls:
             else:
                 heap.answered()
 
-    def _ended(self, heap):
+    def ended(self, heap):
         run = next((r for r in self.runs.values() if r.heap is heap), None)
         if run is None:
             self._world.lose(heap)
@@ -154,12 +156,19 @@ class Calls:
         self.finish(run)
 
     def _exited(self, run):
-        self._world.people.reap()
-        status, used = self._world.people.exits.pop(run.pid, (9, 0.0))
+        status, used = self._ending(run)
         run.cpu_s = max(run.cpu_s, used)
         if os.WIFSIGNALED(status):
             run.died(status)
         self.finish(run, {"status": os.waitstatus_to_exitcode(status)})
+
+    def _ending(self, run):
+        """Wait status and CPU seconds of a program that is dead, or is just being killed."""
+        if run.warm:
+            warm, run.warm = run.warm, None
+            return warm.ending(run.pid)
+        self._world.people.reap()
+        return self._world.people.exits.pop(run.pid, (signal.SIGKILL, 0.0))
 
     def abandon(self, run):
         """The snapshot was lost before the call began."""
@@ -171,13 +180,19 @@ class Calls:
     def finish(self, run, result=None):
         """The call is over: clear up after it, keep its state if it has one, answer."""
         alone = run.heap and not run.failure and self._world.people.childless(run.heap)
+        seen = processes.stat(run.pid) if run.heap else None
+        lost = processes.lost_threads(seen)
+        if alone and not lost and result["error"] in _KEPT and run.snapshot.heap.begun == 1:
+            self.births.prepare(run.heap)
         others = {} if alone else self._world.people.others()
-        run.measure({pid for pid, owner in others.items() if owner == run.pid})
+        run.measure({pid for pid, owner in others.items() if owner == run.pid}, seen)
         self._forget(run)
         if run.failure and run.heap:
             self._world.bury(run.heap)
         elif run.failure and run.pid:
             processes.kill(run.pid)
+            if run.warm:
+                self._ending(run)
         strays = self._world.people.sweep() if others or run.failure else set()
         self._world.people.reap()
         for stream in run.streams:
@@ -189,7 +204,7 @@ class Calls:
         answer = run.answer(result)
         kept = answer["error"] in _KEPT
         if run.heap and run.heap.alive:
-            answer["degraded"] = "; ".join(filter(None, [answer["degraded"], processes.lost_threads(run.pid)]))
+            answer["degraded"] = "; ".join(filter(None, [answer["degraded"], lost]))
             self._settle(run, manifest, strays, kept)
         elif run.heap and strays:
             self._world.people.collect(run.heap.keeper(self._world.people.root), ())
@@ -208,7 +223,7 @@ class Calls:
         heap.slot, heap.manifest, heap.toil = run.slot, manifest, time.monotonic() - run.started
         if strays:
             self._world.people.collect(heap, ())
-        else:
+        elif not heap.owing:
             heap.stop()
 
     def _scan(self, run):
@@ -224,9 +239,9 @@ class Calls:
     def _forget(self, run):
         del self.runs[run.request["id"]]
         self._world.people.calls.discard(run.pid)
-        if run.line:
-            run.snapshot.heap.expecting -= 1
-        for fd in [run.line and run.line.sock, run.pidfd, *(s.fd for s in run.streams if s.open)]:
+        if run.birth:
+            self.births.end(run.birth)
+        for fd in [run.pidfd, *(s.fd for s in run.streams if s.open)]:
             self._world.events.unwatch(fd)
 
     def _release_slot(self, run):
@@ -239,6 +254,7 @@ class Calls:
 
     def tick(self):
         now = time.monotonic()
+        self.births.expire(now)
         others = self._world.people.others()
         if self._world.people.strays(others):
             self._world.people.sweep()

@@ -4,8 +4,8 @@ Everything that happens here happens in the interpreter of hostile code, under t
 """
 
 import _ast
+import _signal
 import linecache
-import signal
 import sys
 import traceback
 
@@ -24,15 +24,15 @@ def execute(source, namespace, name, seconds, value_limit):
     if len(linecache.cache) >= _REMEMBERED:
         del linecache.cache[next(iter(linecache.cache))]
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    before = signal.signal(signal.SIGALRM, _expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = _signal.signal(_signal.SIGALRM, _expire)
+    _signal.setitimer(_signal.ITIMER_REAL, seconds)
     try:
         return _outcome(source, namespace, name, value_limit)
     except Expired:  # it struck while an error was being put into words
         return {"error": "timeout", "value": None, "detail": f"the cell did not end in {seconds:g} s"}
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        _signal.signal(_signal.SIGALRM, before)
 
 
 def _outcome(source, namespace, name, value_limit):

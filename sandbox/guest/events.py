@@ -1,20 +1,29 @@
 """What the supervisor waits for: descriptors, and what to do when one has something to say."""
 
-import selectors
+import select
+
+_READ, _BOTH = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 
 
 class Events:
+    """`actions` by descriptor."""
+
     def __init__(self):
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.epoll()
+        self._actions = {}
 
     def happen(self, timeout):
         """Wait until something happens, and do what there is to do about it."""
-        for key, _ in self._selector.select(timeout):
-            if self._selector.get_map().get(key.fd) is key:  # an earlier event may have ended it
-                key.data()
+        found = [(self._actions.get(fd), fd) for fd, _ in self._poll.poll(timeout)]
+        for action, fd in found:
+            if action and self._actions.get(fd) is action:  # an earlier event may have ended it
+                action()
 
     def watch(self, fd, action):
-        self._selector.register(fd, selectors.EVENT_READ, action)
+        """Do `action` whenever there is something to read; instead of what was to be done before."""
+        if fd not in self._actions:
+            self._poll.register(fd, _READ)
+        self._actions[fd] = action
 
     def watch_writing(self, heap):
         """A frame did not fit into the socket: send the rest as the node reads."""
@@ -23,6 +32,8 @@ class Events:
                 return
         except OSError:  # its end will be noticed by itself
             return
+        fd = heap.line.fd
+        read = self._actions[fd]
 
         def write():
             try:
@@ -30,14 +41,13 @@ class Events:
             except OSError:
                 done = True
             if done:
-                self._selector.modify(heap.line.sock, selectors.EVENT_READ, read)
+                self._poll.modify(fd, _READ)
+                self._actions[fd] = read
             read()
 
-        read = self._selector.get_key(heap.line.sock).data
-        self._selector.modify(heap.line.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, write)
+        self._actions[fd] = write
+        self._poll.modify(fd, _BOTH)
 
     def unwatch(self, fd):
-        try:
-            self._selector.unregister(fd)
-        except (KeyError, ValueError):
-            return
+        if self._actions.pop(fd, None):
+            self._poll.unregister(fd)

@@ -6,6 +6,8 @@ import sys
 
 _LINES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
 
+_SOCKETS = ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6")
+
 
 def gather(paths, port):
     """`paths` of the host that must not exist here, and a `port` on which only the host's own loopback listens."""
@@ -21,6 +23,20 @@ def gather(paths, port):
         "reached": _reaches(port),
         "python": list(sys.version_info[:2]),
     }
+
+
+def untouched(folders):
+    """Whether nothing is left that code could read or meet: `folders` are empty, and the network of this world knows no
+    socket, not even one that is closed and waits for its port to be free again."""
+    return not any(map(os.listdir, folders)) and all(map(_socketless, _SOCKETS))
+
+
+def _socketless(kind):
+    try:
+        with open(f"/proc/self/net/{kind}") as file:
+            return len(file.readlines()) == 1
+    except FileNotFoundError:  # this kernel has no such sockets
+        return True
 
 
 def _namespace(name):

@@ -6,6 +6,7 @@ What the supervisor tells a node is marshalled instead, which a node reads in on
 import json
 import marshal
 import struct
+from json.encoder import encode_basestring_ascii as _quoted
 
 _HEAD = struct.Struct(">I")
 
@@ -16,6 +17,13 @@ class BrokenFrame(Exception):
 
 def encode(message):
     body = json.dumps(message).encode()
+    return _HEAD.pack(len(body)) + body
+
+
+def cell_frame(outcome, notes):
+    """What a node says of its cell: what `encode` would make of it, made in fewer steps. Every node takes them."""
+    fields = ", ".join([f'"{name}": {"null" if text is None else _quoted(text)}' for name, text in outcome.items()])
+    body = f'{{"cell": {{{fields}}}, "notes": [{", ".join(map(_quoted, notes))}]}}'.encode()
     return _HEAD.pack(len(body)) + body
 
 
@@ -62,7 +70,7 @@ class Line:
 
     def __init__(self, sock, limit):
         sock.setblocking(False)
-        self.sock = sock
+        self.sock, self.fd = sock, sock.fileno()
         self._inbox = Inbox(limit)
         self._out = bytearray()
 

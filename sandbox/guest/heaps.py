@@ -4,6 +4,7 @@ A node ran hostile code, so it is believed in nothing: its process id comes from
 it is stopped whenever it has nothing to do.
 """
 
+import _socket
 import os
 import signal
 import socket
@@ -21,12 +22,12 @@ _CREDENTIALS = struct.Struct("3i")
 
 class Heap:
     """One interpreter process. `uses` counts snapshots and calls that start here, `expecting` children that have not
-    said hello, `owing` answers that it still owes us."""
+    said hello, `owing` answers that it still owes us, `begun` calls that ever started here."""
 
     def __init__(self, pid, line, parent=None):
         self.pid, self.line, self.parent = pid, line, parent
         self.pidfd = os.pidfd_open(pid)
-        self.alive, self.uses, self.expecting, self.owing = True, 0, 0, 0
+        self.alive, self.uses, self.expecting, self.owing, self.begun = True, 0, 0, 0, 0
         self.woken = time.monotonic()
         self.adopted = False
         """Whether its own parent has died, and another one has to wait for it."""
@@ -93,10 +94,10 @@ def root(pid, fd):
 def fork(parent, output):
     """Ask `parent` for a child that writes to `output`; our line to it, on which it will say hello. What is sent on it
     now reaches the child, and nobody else."""
-    ours, theirs = socket.socketpair()
+    ours, theirs = _socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     try:
-        parent.ask({"op": "fork"}, [theirs.fileno(), output])
+        parent.ask(("fork",), [theirs.fileno(), output])
         parent.expecting += 1
     except OSError:
         ours.close()

@@ -9,8 +9,7 @@ _SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _SET_NO_NEW_PRIVS = 4, 22, 36, 38
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 _SCOPES = 0b11  # abstract unix sockets, signals
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-_libc.syscall.argtypes = [ctypes.c_long, *[ctypes.c_ulong] * 3]
+_call, _control, _trim, _wait = _libc.syscall, _libc.prctl, _libc.malloc_trim, _libc.waitpid
 
 
 class _Program(ctypes.Structure):
@@ -21,14 +20,13 @@ class _Ruleset(ctypes.Structure):
     _fields_ = [("files", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
 
 
-_libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-
-
 _WANTED = _Ruleset(0, 0, _SCOPES)
+_WANTED_AT, _WANTED_BYTES = ctypes.c_void_p(ctypes.addressof(_WANTED)), ctypes.sizeof(_WANTED)
+"""Made once: what is converted at a call touches pages, and every node makes these calls."""
 
 
 def _prctl(option, value, address=0):
-    return _libc.prctl(option, value, address, 0, 0) == 0
+    return _control(option, value, address, 0, 0) == 0
 
 
 def hide():
@@ -41,6 +39,17 @@ def adopt_orphans():
     return _prctl(_SET_SUBREAPER, 1)
 
 
+def reap_ended():
+    """Wait for every child that has ended. No exception tells that there is none: it would cost a node ten pages."""
+    while _wait(-1, None, os.WNOHANG) > 0:
+        pass
+
+
+def give_back():
+    """Return to the kernel what the C library holds without need: a frozen node would keep it."""
+    _trim(0)
+
+
 def renounce_privileges():
     return _prctl(_SET_NO_NEW_PRIVS, 1)
 
@@ -48,7 +57,7 @@ def renounce_privileges():
 def filter_syscalls(program):
     """Install a compiled BPF program for this process and all it starts."""
     loaded = _Program(len(program) // 8, program)
-    if not _prctl(_SET_SECCOMP, 2, ctypes.addressof(loaded)):
+    if not _prctl(_SET_SECCOMP, 2, ctypes.byref(loaded)):
         raise OSError(ctypes.get_errno(), "the system-call filter cannot be installed")
 
 
@@ -57,10 +66,10 @@ def scope_signals():
 
     Returns False where the kernel cannot, or when 16 scopes are nested already: then the enclosing ones still hold.
     """
-    fd = _libc.syscall(_LANDLOCK_CREATE, ctypes.addressof(_WANTED), ctypes.sizeof(_WANTED), 0)
+    fd = _call(_LANDLOCK_CREATE, _WANTED_AT, _WANTED_BYTES, 0)
     if fd < 0:
         return False
-    done = _libc.syscall(_LANDLOCK_RESTRICT, fd, 0, 0) == 0
+    done = _call(_LANDLOCK_RESTRICT, fd, 0, 0) == 0
     os.close(fd)
     return done
 
@@ -87,16 +96,21 @@ class Expendable:
         os.write(self._score, b"0")
 
 
-def bound(limits, *, hard):
-    """Set this process's resource limits from a call's limits; soft ones leave room for a later call to differ."""
+def bounds(limits):
+    """What `bound` needs of a call's limits: bytes of address space and of one file, processes of the user or 0."""
+    return limits["memory"], limits["disk"], limits.get("total_processes") or 0
+
+
+def bound(memory, disk, processes, *, hard):
+    """Set this process's resource limits; soft ones leave room for a later call to differ."""
     wanted = {
-        resource.RLIMIT_AS: limits["memory"],
-        resource.RLIMIT_FSIZE: limits["disk"],
+        resource.RLIMIT_AS: memory,
+        resource.RLIMIT_FSIZE: disk,
         resource.RLIMIT_NOFILE: 512,
         resource.RLIMIT_CORE: 0,
     }
-    if limits.get("total_processes"):
-        wanted[resource.RLIMIT_NPROC] = limits["total_processes"]
+    if processes:
+        wanted[resource.RLIMIT_NPROC] = processes
     for kind, value in wanted.items():
         highest = resource.getrlimit(kind)[1]
         value = value if highest == resource.RLIM_INFINITY else min(value, highest)

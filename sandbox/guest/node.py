@@ -20,10 +20,10 @@ import types
 import warnings
 
 from guest import cell, kernel, openfiles
-from guest.frames import Inbox, encode
+from guest.frames import Inbox, cell_frame, encode
 
-HELLO = encode({"hello": True})
-_FRAME = 64 << 20
+HELLO, DONE = encode({"hello": True}), encode({"done": True})
+_FRAME, _PIECE = 64 << 20, 1 << 13
 _TWO_FDS = _socket.CMSG_SPACE(8)
 _make_child = os.fork  # a cell may put something else in its place
 
@@ -43,7 +43,8 @@ class Node:
         self._control = control
         self._inbox = Inbox(_FRAME, marshal.loads)
         self._pid, self._cells = os.getpid(), 0
-        self._slot = ""
+        self._slot, self._bounds = "", ()
+        self._do = {"configure": self._configure, "fork": self._fork, "cell": self._cell, "reap": self._reap}
         self._open, self._rest = [], []
         self._folder = ""
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -55,43 +56,40 @@ class Node:
     def serve(self):
         """Answer the supervisor for ever; a child that was forked along the way goes on in this same loop."""
         while True:
-            data, ancillary, _, _ = self._control.recvmsg(1 << 16, _TWO_FDS)
+            data, ancillary, _, _ = self._control.recvmsg(_PIECE, _TWO_FDS)
             if not data:
                 os._exit(0)
-            fds = [fd for _, _, carried in ancillary for fd in memoryview(carried).cast("i")]
+            fds = ancillary and [fd for _, _, carried in ancillary for fd in memoryview(carried).cast("i")]
             for message in self._inbox.feed(data):
-                getattr(self, "_" + message["op"])(message, fds)
+                self._do[message[0]](fds, *message[1:])
 
-    def _say(self, message):
-        self._control.sendall(encode(message))
-
-    def _configure(self, message, fds):
+    def _configure(self, fds, settings):
         """Once, in the root: limits, filters, the place of packages; then forget that we were here."""
-        os.nice(message["nice"])
-        kernel.bound(message["limits"], hard=True)
+        os.nice(settings["nice"])
+        kernel.bound(*kernel.bounds(settings["limits"]), hard=True)
         kernel.renounce_privileges()
-        if message["filter"]:
-            kernel.filter_syscalls(bytes.fromhex(message["filter"]))
-        sys.path[:] = ["", *(p for p in sys.path if not p.startswith("/opt/reasoner")), *message["packages"]]
+        if settings["filter"]:
+            kernel.filter_syscalls(bytes.fromhex(settings["filter"]))
+        sys.path[:] = ["", *(p for p in sys.path if not p.startswith("/opt/reasoner")), *settings["packages"]]
         sys.argv = [""]
         for name in [n for n in sys.modules if n == "guest" or n.startswith("guest.")]:
             del sys.modules[name]
         gc.collect()
         gc.freeze()
-        self._say({"configured": True})
+        self._control.sendall(DONE)
 
-    def _reap(self, message, fds):
+    def _reap(self, fds, pids):
         """Wait for processes that the supervisor has killed, so that no zombie counts against the limit."""
-        for pid in message["pids"]:
+        for pid in pids:
             try:
                 os.waitpid(pid, 0)
             except OSError:
                 continue
-        _reap_ended()
-        self._say({"reaped": True})
+        kernel.reap_ended()
+        self._control.sendall(DONE)
 
-    def _fork(self, message, fds):
-        _reap_ended()
+    def _fork(self, fds):
+        kernel.reap_ended()
         random = sys.modules.get("random")
         state = random.getstate() if hasattr(random, "getstate") else None
         try:
@@ -101,7 +99,6 @@ class Node:
         if pid:
             for fd in fds:
                 os.close(fd)
-            self._say({"forked": pid})
             return
         os.dup2(fds[0], self._control.fileno(), inheritable=False)
         os.dup2(fds[1], 1)
@@ -116,36 +113,33 @@ class Node:
         kernel.scope_signals()
         self._control.send(HELLO)
 
-    def _cell(self, message, fds):
-        """Run the cell for which this process was forked, then freeze."""
-        if message["moved"] or self._folder or self._open:
-            self._move(message)
-        kernel.bound(message["limits"], hard=False)
+    def _cell(self, fds, code, place, moved, bounds, seconds, value_limit):
+        """Run the cell for which this process was forked, then freeze. `place`: its slot, and its temporary files'."""
+        if moved or self._folder or self._open:
+            self._move(*place)
+        if bounds != self._bounds:
+            kernel.bound(*bounds, hard=False)
+            self._bounds = bounds
         self._cells += 1
-        outcome = cell.execute(
-            message["code"],
-            self._namespace,
-            f"<cell {self._cells}>",
-            message["limits"]["wall_s"],
-            message["limits"]["output"],
-        )
+        outcome = cell.execute(code, self._namespace, f"<cell {self._cells}>", seconds, value_limit)
         cell.flush()
         if os.getpid() != self._pid:  # the cell has forked, and this is its child
             os._exit(0)
+        kernel.give_back()
         self._folder = _folder_in(self._slot)
         self._open, shared = openfiles.record(self._slot, {0, 1, 2, self._control.fileno()})
-        _reap_ended()
-        self._say({"cell": outcome, "notes": [*self._rest, *shared]})
+        kernel.reap_ended()
+        self._control.sendall(cell_frame(outcome, [*self._rest, *shared]))
 
-    def _move(self, message):
+    def _move(self, slot, temporary):
         """Come to the slot in which this cell runs: its folder, its open files, its place for temporary files."""
-        self._slot = message["slot"]
+        self._slot = slot
         try:
             os.chdir(f"{self._slot}/{self._folder}")
         except OSError:
             os.chdir(self._slot)
         self._rest = openfiles.reopen(self._open, self._slot)
-        os.environ["TMPDIR"] = message["tmp"]
+        os.environ["TMPDIR"] = temporary
         if "tempfile" in sys.modules:
             sys.modules["tempfile"].tempdir = None
         if "importlib" in sys.modules:
@@ -172,14 +166,6 @@ def _folder_in(slot):
     except OSError:
         return ""
     return at[len(slot) + 1 :] if at.startswith(slot + "/") else ""
-
-
-def _reap_ended():
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
 
 
 def spawn():

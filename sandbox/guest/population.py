@@ -8,6 +8,8 @@ import time
 from guest import processes
 
 _PASSES = 2000
+_DEAD = 8
+"""Dead interpreters that may wait until somebody waits for them: waking a node to do so costs as much as a fork."""
 
 
 class Population:
@@ -17,6 +19,8 @@ class Population:
         self.root = root
         self.heaps = {root.pid: root}
         self.calls = set()
+        self.dead = {}
+        """Heap -> process ids of those that it has to wait for, once there are enough of them."""
         self.servants = set()
         """Process ids of programs that are held loaded: trusted, and nobody's stray."""
         self.exits = {}
@@ -71,11 +75,20 @@ class Population:
                 self.exits[pid] = status, usage.ru_utime + usage.ru_stime
 
     def bury(self, heap):
-        """Kill a heap and have its parent collect it."""
+        """Kill a heap and have its parent collect it, sooner or later."""
         self.heaps.pop(heap.pid, None)
         processes.kill(heap.pid)
         heap.close()
-        self.collect(heap.keeper(self.root), [heap.pid])
+        for pid in (heap.pid, *self.dead.pop(heap, ())):
+            self.dead.setdefault(heap.keeper(self.root), []).append(pid)
+        if sum(map(len, self.dead.values())) > _DEAD:
+            self.collect_all()
+
+    def collect_all(self):
+        """Have every process that is dead waited for."""
+        dead, self.dead = self.dead, {}
+        for keeper, pids in dead.items():
+            self.collect(keeper, pids)
 
     def collect(self, keeper, pids):
         """Have `keeper` wait for `pids`, which are dying, and for whatever else of its children has ended."""
@@ -83,7 +96,7 @@ class Population:
             self.reap()
             return
         try:
-            keeper.ask({"op": "reap", "pids": pids})
+            keeper.ask(("reap", list(pids)))
         except OSError:  # it is dying too; its end will be noticed by itself
             return
 

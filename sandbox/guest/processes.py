@@ -6,7 +6,7 @@ import signal
 
 from guest import kernel
 
-Stat = collections.namedtuple("Stat", "state parent children_s status")
+Stat = collections.namedtuple("Stat", "state parent children_s threads status")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -16,27 +16,32 @@ def listing():
 
 def children(pid):
     """Living and dead children of a process, None where this kernel does not list them."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb", 0) as file:
-            return set(map(int, file.read().split()))
-    except OSError:
-        return None
+    listed = _read(f"/proc/{pid}/task/{pid}/children", 1 << 16)
+    return None if listed is None else set(map(int, listed.split()))
 
 
 def stat(pid):
-    """State letter, parent, CPU seconds of children that were waited for, exit status; None when it is gone."""
+    """State, parent, CPU seconds of children that were waited for, threads, exit status; None when it is gone."""
+    line = _read(f"/proc/{pid}/stat", 1 << 12)
+    if line is None:
+        return None
+    fields = line.rpartition(b")")[2].split()
+    children = (int(fields[13]) + int(fields[14])) / _TICK
+    return Stat(fields[0].decode(), int(fields[1]), children, int(fields[17]), int(fields[49]))
+
+
+def _read(path, size):
+    """What a file of /proc says in its first `size` bytes, None when it is gone."""
     try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fields = os.read(fd, 1 << 12).rpartition(b")")[2].split()
+        return os.read(fd, size)
     except ProcessLookupError:
         return None
     finally:
         os.close(fd)
-    children = (int(fields[13]) + int(fields[14])) / _TICK
-    return Stat(fields[0].decode(), int(fields[1]), children, int(fields[49]))
 
 
 def owned(pids, owners):
@@ -54,9 +59,9 @@ def owned(pids, owners):
     return found
 
 
-def cpu(pid):
-    """CPU seconds of a process and of its children that were waited for."""
-    own, seen = kernel.cpu_seconds(pid), stat(pid)
+def cpu(pid, seen=None):
+    """CPU seconds of a process and of its children that were waited for, where `seen` already as its `stat` says."""
+    own, seen = kernel.cpu_seconds(pid), seen or stat(pid)
     return (own or 0.0) + (seen.children_s if seen else 0.0)
 
 
@@ -68,13 +73,9 @@ def kill(pid, number=signal.SIGKILL):
     return True
 
 
-def lost_threads(pid):
+def lost_threads(seen):
     """A sentence about the threads that a fork will not take along, empty when there are none."""
-    try:
-        count = os.stat(f"/proc/{pid}/task").st_nlink - 3
-    except OSError:
-        return ""
-    return f"{count} of its threads do not go on in the next call" if count > 0 else ""
+    return f"{seen.threads - 1} of its threads do not go on in the next call" if seen and seen.threads > 1 else ""
 
 
 def describe(status):

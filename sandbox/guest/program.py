@@ -1,5 +1,6 @@
 """Start a tool that is an ordinary program: JSON on stdin, JSON on stdout, in the workspace, under hard limits."""
 
+import contextlib
 import math
 import os
 import resource
@@ -8,24 +9,36 @@ import sys
 from guest import kernel
 
 
-def start(slot, program, arguments, limits, settings):
-    """Fork and execute. The process id, and the reading ends of its stdout and stderr."""
+@contextlib.contextmanager
+def streams(slot, arguments):
+    """What a program gets as stdin, stdout and stderr, and where the supervisor reads the last two. Afterwards the
+    program's are closed; so are the supervisor's where something went wrong. Raises OSError."""
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        given, read = [unseen(f"{slot.tool}/stdin", arguments)], []
+        theirs.callback(os.close, given[0])
+        for _ in range(2):
+            reading, writing = os.pipe()
+            ours.callback(os.close, reading)
+            theirs.callback(os.close, writing)
+            read.append(reading)
+            given.append(writing)
+        yield given, read
+        ours.pop_all()
+
+
+def start(slot, streams, program, limits, settings):
+    """Fork and execute; the process id."""
     path = f"{slot.tool}/run.py"
     with open(path, "xb") as file:
         file.write(program)
-    stdin = unseen(f"{slot.tool}/stdin", arguments)
-    out_r, out_w = os.pipe()
-    err_r, err_w = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            confine(slot.files, slot.tmp, (stdin, out_w, err_w), limits, settings)
+            confine(slot.files, slot.tmp, streams, limits, settings)
             os.execve(sys.executable, [sys.executable, "-s", "-P", "-B", path], os.environ)
         finally:
             os._exit(127)
-    for fd in (stdin, out_w, err_w):
-        os.close(fd)
-    return pid, out_r, err_r
+    return pid
 
 
 def confine(files, tmp, streams, limits, settings):
@@ -35,7 +48,7 @@ def confine(files, tmp, streams, limits, settings):
     for number, fd in enumerate(streams):
         os.dup2(fd, number)
     os.nice(settings["nice"])
-    kernel.bound(limits, hard=True)
+    kernel.bound(*kernel.bounds(limits), hard=True)
     seconds = math.ceil(limits["cpu_s"])
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     kernel.adopt_orphans()

@@ -14,11 +14,12 @@ class Room:
         now = os.statvfs(self._home)
         return (now.f_blocks - now.f_bfree) * now.f_frsize, now.f_files - now.f_ffree
 
-    def settle(self, before, alone):
-        """A call begins, and its slot has been laid out since `before`: that is none of its doing."""
+    def settle(self, before, given):
+        """A call begins, and its slot has been laid out since `before` (None: it is alone); `given` bytes of input will
+        be: none of that is its doing."""
         now = self.used()
-        size, count = now if alone else (self._base[i] + now[i] - before[i] for i in (0, 1))
-        self._base = size, count
+        size, count = (self._base[i] + now[i] - before[i] for i in (0, 1)) if before else now
+        self._base = size + given, count
 
     def over(self, limits, calls):
         """Whether more was written since than `calls` calls may write."""

@@ -18,9 +18,9 @@ class Run:
         self.request, self.snapshot, self.slot = request, snapshot, slot
         self.limits = request["limits"]
         self.heap, self.pid, self.pidfd = None, 0, None
-        self.streams = []
-        self.line = None
-        """To a child that has not said hello yet."""
+        self.streams, self.warm = [], None
+        self.birth = None
+        """Where the interpreter of the call comes from."""
         self.cpu_s = 0.0
         self.failure = None
         self.started = time.monotonic()
@@ -35,9 +35,9 @@ class Run:
     def fail(self, error, detail):
         self.failure = self.failure or (error, detail)
 
-    def measure(self, members):
-        """Charge the CPU time of the call's processes; `members` are those besides its own."""
-        used = sum(map(processes.cpu, {self.pid, *members})) if self.pid else 0.0
+    def measure(self, members, seen=None):
+        """Charge the CPU time of the call's processes; `members` are those besides its own, `seen` its own `stat`."""
+        used = processes.cpu(self.pid, seen) + sum(map(processes.cpu, members)) if self.pid else 0.0
         self.cpu_s = max(self.cpu_s, used)
 
     def check(self, now, members):
@@ -76,8 +76,8 @@ class Run:
     def close(self):
         for stream in self.streams:
             stream.close()
-        if self.line:
-            self.line.close()
+        if self.birth and not self.heap:
+            self.birth.line.close()
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None
@@ -86,7 +86,7 @@ class Run:
         """The fields that every result has."""
         error, detail = self.failure or (result["error"], result["detail"])
         return {
-            "output": self.streams[-1].text(self.slot),
+            "output": self.streams[-1].text(self.slot) if self.streams else "",
             "value": None if self.failure else self._local(result["value"]),
             "error": error,
             "detail": self._local(detail),

@@ -32,6 +32,8 @@ class Slot:
         for folder in (home, self.files, self.tmp, self.tool):
             os.mkdir(folder, 0o755)
         self._identity = self._inodes()
+        self._empty = _size_of_empty(self.tool)
+        self.tells = self._empty is not None
 
     def intact(self):
         """False when a call has moved, removed or replaced one of the slot's own folders: it cannot be used again."""
@@ -43,9 +45,10 @@ class Slot:
     def scan(self, limits):
         """Read what changed; the manifest of what is here now. Raises TooMuch, and the slot is then empty."""
         try:
-            clear(self.tmp, self.home)
-            clear(self.tool, self.home)
-            self._seen = self._walk(limits)
+            for folder in (self.tmp, self.tool):
+                if not self._is_empty(folder):
+                    clear(folder, self.home)
+            self._seen = {} if self._is_empty(self.files) else self._walk(limits)
         except (TooMuch, OSError) as error:
             self._forget()
             raise TooMuch(str(error)) from error
@@ -67,6 +70,11 @@ class Slot:
             if path not in self._seen or self._seen[path].entry != manifest[path]:
                 self._write(path, manifest[path])
         self.manifest = manifest
+
+    def _is_empty(self, folder):
+        """Whether the file system says so by the size of the folder; False also where it never does."""
+        status = os.lstat(folder)
+        return status.st_size == self._empty and status.st_mode & 0o700 == 0o700
 
     def _forget(self):
         self._seen, self.manifest = {}, {}
@@ -175,6 +183,15 @@ class Slot:
         del self._seen[path]
 
 
+def _size_of_empty(folder):
+    """The size of an empty folder, None on file systems where it does not tell."""
+    empty, made = os.lstat(folder).st_size, f"{folder}/made"
+    os.mkdir(made)
+    grown = os.lstat(folder).st_size
+    os.rmdir(made)
+    return empty if grown > empty == os.lstat(folder).st_size else None
+
+
 class Slots:
     """All slots of a world. A slot that a call has broken is left behind, and a new one takes its place."""
 
@@ -182,30 +199,33 @@ class Slots:
         self._home, self._store = home, store
         self._free, self._made = [], 0
         self._all = []
+        self._tidy = {}
+        """Folder -> its size when nothing but slots was in it, and how many of them, where the size tells."""
 
     def take(self, manifest):
-        """The first free slot, holding `manifest`."""
+        """The first free slot, holding `manifest`. Raises TooMuch when the disk is full."""
         while self._free:
             slot = min(self._free, key=self._all.index)
             self._free.remove(slot)
             try:
-                slot.become(manifest)
-            except OSError:
-                self._all.remove(slot)
-                continue
-            return slot
+                if slot.intact():
+                    slot.become(manifest)
+                    return slot
+            except OSError:  # it is left behind as well
+                pass
+            self._all.remove(slot)
         while os.path.lexists(f"{self._home}/{self._made}"):  # a call has put something there
             self._made += 1
-        slot = Slot(f"{self._home}/{self._made}", self._store)
+        try:
+            slot = Slot(f"{self._home}/{self._made}", self._store)
+            slot.become(manifest)
+        except OSError as error:
+            raise TooMuch(f"other calls have filled the world's disk ({error.strerror})") from error
         self._all.append(slot)
-        slot.become(manifest)
         return slot
 
     def give(self, slot):
-        if slot.intact():
-            self._free.append(slot)
-        else:
-            self._all.remove(slot)
+        self._free.append(slot)
 
     def idle(self):
         return len(self._free) == len(self._all)
@@ -214,17 +234,35 @@ class Slots:
         """Bytes that the scans have found in all slots together."""
         return sum(entry.size for slot in self._all for entry in slot.manifest.values())
 
+    def intact(self):
+        """Whether their folder holds them, as they were made, and nothing else."""
+        homes = {os.path.basename(slot.home) for slot in self._all}
+        return set(os.listdir(self._home)) == homes and all(slot.intact() for slot in self._all)
+
+    def workspaces(self):
+        """The folders that a call can fill; those of files are emptied now."""
+        for slot in self._free:
+            slot.become({})
+        return [folder for slot in self._all for folder in (slot.files, slot.tmp, slot.tool)]
+
     def manifests(self):
         return [slot.manifest for slot in self._all]
 
     def tidy(self, *folders):
         """Remove what calls have left outside their workspaces. Only while none is running."""
-        kept = {slot.home for slot in self._all}
         for folder in (self._home, *folders):
-            with os.scandir(folder) as entries:
-                left = [item for item in entries if item.path not in kept]
-            for item in left:
-                try:
-                    remove(item.path, self._home)
-                except OSError:
-                    continue
+            if self._tidy.get(folder) == (os.lstat(folder).st_size, self._all):
+                continue
+            if self._clear(folder, {slot.home for slot in self._all}) and self._all[0].tells:
+                self._tidy[folder] = os.lstat(folder).st_size, list(self._all)
+
+    def _clear(self, folder, kept):
+        """Whether nothing was there but what is `kept`."""
+        with os.scandir(folder) as entries:
+            left = [item for item in entries if item.path not in kept]
+        for item in left:
+            try:
+                remove(item.path, self._home)
+            except OSError:
+                continue
+        return not left

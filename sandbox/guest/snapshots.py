@@ -6,7 +6,7 @@ import collections
 Snapshot = collections.namedtuple("Snapshot", "heap manifest")
 
 ROOT = "s0"
-_LINE, _NEAR = 12, 4
+_LINE, _NEAR = 8, 4
 
 
 class Missing(Exception):
@@ -39,6 +39,11 @@ class Snapshots:
 
     def drop(self, name):
         self.release(self._held.pop(name).heap)
+
+    def drop_all(self):
+        """All but the root's."""
+        for name in [name for name in self._held if name != ROOT]:
+            self.drop(name)
 
     def drop_oldest(self):
         """Drop the least used one whose interpreter is not the root."""

@@ -10,7 +10,7 @@ import sys
 import time
 
 from guest import facts, files, heaps
-from guest.calls import Calls
+from guest.calls import SCRATCH, Calls
 from guest.events import Events
 from guest.frames import Inbox, encode
 from guest.population import Population
@@ -20,7 +20,7 @@ from guest.snapshots import ROOT, Missing, Snapshots
 
 SLOTS = "/slots"
 _TICK_S = 0.05
-_HOST_FRAME = 1 << 30
+_HOST_FRAME, _PIECE = 1 << 30, 1 << 16
 
 
 class Supervisor:
@@ -39,23 +39,23 @@ class Supervisor:
         self._ticked = 0.0
         os.set_blocking(0, False)
         self.events.watch(0, self._from_host)
-        self.events.watch(root.line.sock, lambda: self.calls.from_heap(root))
+        self.events.watch(root.line.fd, lambda: self.calls.from_heap(root))
 
     def serve(self):
         """Ticks go on until one has seen the world at rest."""
         resting = True
         while True:
             self.events.happen(None if resting else _TICK_S)
-            resting = resting and not self.calls.runs
+            resting = resting and not self.calls
             if not resting and time.monotonic() - self._ticked > _TICK_S:
-                resting, self._ticked = not self.calls.runs, time.monotonic()
+                resting, self._ticked = not self.calls, time.monotonic()
                 self.calls.tick()
 
     # --- the host ---
 
     def _from_host(self):
         try:
-            data = os.read(0, 1 << 20)
+            data = os.read(0, _PIECE)
         except BlockingIOError:
             return
         if not data:
@@ -79,7 +79,7 @@ class Supervisor:
     def _op_open(self, request):
         self.settings = request["settings"]
         self.opening = request
-        self.people.root.ask({"op": "configure", **self.settings})
+        self.people.root.ask(("configure", self.settings))
 
     def opened(self):
         request, self.opening = self.opening, None
@@ -111,6 +111,14 @@ class Supervisor:
             if name in self.snapshots:
                 self.snapshots.drop(name)
         self.reply(request, released=True)
+
+    def _op_forget(self, request):
+        """Release everything; the answer says whether the world is now as it was opened."""
+        self.snapshots.drop_all()
+        self.people.collect_all()
+        alone = set(self.people.heaps) == {self.people.root.pid} and not self.people.others() and not self.calls
+        folders = [*SCRATCH, *self.slots.workspaces()]
+        self.reply(request, fresh=alone and self.slots.intact() and facts.untouched(folders))
 
     def _op_cancel(self, request):
         run = self.calls.runs.get(request["run"])
@@ -145,6 +153,7 @@ class Supervisor:
             self.bury(heap)
 
     def bury(self, heap):
-        self.events.unwatch(heap.line.sock)
+        self.events.unwatch(heap.line.fd)
         self.events.unwatch(heap.pidfd)
         self.people.bury(heap)
+        self.calls.births.died(heap)

@@ -1,16 +1,21 @@
 """A program that is called often, loaded once: each call is a fork of a process that holds it and has run nothing else.
+That process is its parent, so that it is asked for how a call ended.
 
 Such a program defines `main`, does nothing when it is imported, and may define `warm`, which loads what it will need.
 Until it is loaded, calls start it the long way.
 """
 
+import contextlib
+import errno
 import gc
 import importlib.abc
 import importlib.util
 import io
 import json
 import os
+import signal
 import socket
+import struct
 import sys
 import traceback
 import types
@@ -19,6 +24,7 @@ from guest import kernel, program
 
 _PATIENCE_S = 5.0
 _REQUEST = 1 << 20
+_ENDING = struct.Struct("id")
 _HOME = os.path.dirname(os.path.dirname(__file__))
 _SERVE = f"import sys; sys.path.append({_HOME!r}); from guest import warm; sys.path.pop(); warm.serve()"
 
@@ -49,20 +55,24 @@ class Warm:
                 return False
         return self._ready
 
-    def start(self, slot, arguments, limits):
-        """As `program.start`."""
-        stdin = program.unseen(f"{slot.tool}/stdin", arguments)
-        (out_r, out_w), (err_r, err_w) = os.pipe(), os.pipe()
+    def start(self, slot, streams, limits):
+        """Fork; the process id."""
         request = {"files": slot.files, "tmp": slot.tmp, "limits": limits, "settings": self._settings}
-        try:
-            socket.send_fds(self._socket, [json.dumps(request).encode()], [stdin, out_w, err_w])
-            pid = int.from_bytes(self._socket.recv(4), "big")
-        finally:
-            for fd in (stdin, out_w, err_w):
-                os.close(fd)
+        socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
+        pid = int.from_bytes(self._socket.recv(4), "big")
         if not pid:
-            raise BlockingIOError("there is no room for another process")
-        return pid, out_r, err_r
+            raise BlockingIOError(errno.EAGAIN, "there is no room for another process")
+        return pid
+
+    def ending(self, pid):
+        """Wait status and CPU seconds of a call whose process is dead, or is just being killed."""
+        try:
+            self._socket.send(json.dumps({"ended": pid}).encode())
+            return _ENDING.unpack(self._socket.recv(_ENDING.size))
+        except (OSError, struct.error):  # something has killed or stopped it: it is not to be asked again
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            return signal.SIGKILL, 0.0
 
     def close(self):
         self._socket.close()
@@ -107,9 +117,19 @@ def serve():
         data, fds, _, _ = socket.recv_fds(control, _REQUEST, 3)
         if not data:
             os._exit(0)
-        if os.fork() == 0:
-            become(main, control, json.loads(data), fds)
-        os.wait()
+        request = json.loads(data)
+        if "ended" in request:
+            _, status, used = os.wait4(request["ended"], 0)
+            control.send(_ENDING.pack(status, used.ru_utime + used.ru_stime))
+            continue
+        try:
+            child = os.fork()
+        except OSError:  # no room for another process
+            child = 0
+        else:
+            if not child:
+                become(main, control, request, fds)
+        control.send(child.to_bytes(4, "big"))
         for fd in fds:
             os.close(fd)
 
@@ -127,17 +147,9 @@ def load(content):
 
 
 def become(main, control, request, streams):
-    """Fork once more, so that the supervisor is the parent; confine what was born; run the program in it."""
+    """Confine this process and run the program in it."""
     code = 1
     try:
-        try:
-            child = os.fork()
-        except OSError:
-            control.send(bytes(4))
-            os._exit(1)
-        if child:
-            os._exit(0)
-        control.send(os.getpid().to_bytes(4, "big"))
         control.close()
         program.confine(request["files"], request["tmp"], streams, request["limits"], request["settings"])
         for fd in streams:

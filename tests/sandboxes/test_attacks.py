@@ -289,8 +289,8 @@ async def test_code_that_breaks_its_own_interpreter_harms_its_own_line_alone(wor
         "import sys\n"
         "frame = sys._getframe()\n"
         "while '_control' not in dir(frame.f_locals.get('self')): frame = frame.f_back\n"
-        "def broken(self, message, fds): raise OSError('no')\n"
-        "type(frame.f_locals['self'])._fork = broken\n"
+        "def broken(fds): raise OSError('no')\n"
+        "frame.f_locals['self']._do['fork'] = broken\n"
         "del frame"
     )
     safe = await world.after(world.root, "x = 'safe'")

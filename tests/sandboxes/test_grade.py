@@ -84,6 +84,27 @@ def double(x):
         assert report.trust == "strong"
 
 
+async def test_not_even_a_closed_connection_of_an_earlier_candidate_is_met(sandbox):
+    """A closed connection keeps its port for a minute, which the next one could find: its world is not used again."""
+    leave = b"""
+import socket
+def double(x):
+    server = socket.create_server(('127.0.0.1', 0))
+    client = socket.create_connection(server.getsockname())
+    server.accept()[0].close()
+    client.close()
+    return x * 2
+"""
+    look = b"def double(x): return [len(open(f'/proc/net/{kind}').readlines()) for kind in ('tcp', 'udp')]"
+    for _ in range(2):
+        report = await sandbox.grade({"solution.py": leave}, ASSERTS, GRADING)
+        assert report.tests[0].outcome == "passed", report
+        report = await sandbox.grade(
+            {"solution.py": look}, Suite("asserts", asserts=("assert double(1) == [1, 1]",)), GRADING
+        )
+        assert report.solved, report
+
+
 async def test_a_suite_in_one_process_with_its_candidate_gets_a_world_that_nobody_has_again(sandbox):
     await sandbox.grade(RIGHT, ASSERTS, GRADING)
     idle = [world for _, world in sandbox._graders]

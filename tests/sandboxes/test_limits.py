@@ -2,15 +2,25 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
-from .conftest import LIMITS
+from reasoner.types import Tool
+
+from .conftest import LIMITS, PYTHON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MIB = 2**20
+COUNTS = """
+import json, sys
+def main():
+    print(len(json.load(sys.stdin)["text"]))
+if __name__ == "__main__":
+    main()
+"""
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
@@ -20,6 +30,38 @@ async def goes_on(world):
     started = time.monotonic()
     assert await world.answers()
     assert time.monotonic() - started < 10.0
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_input_that_does_not_fit_is_refused_and_harms_nothing(sandbox, warm):
+    small = replace(LIMITS, disk=MIB)
+    opened = await sandbox.open({}, small)
+    try:
+        tool = Tool("count", "", "files", {}, COUNTS.encode(), warm)
+        for size in (100, 4 * MIB, MIB, 600_000, 100):
+            result, after = await opened.run(opened.root, tool, {"text": "x" * size}, small)
+            assert (result.value if size < MIB else result.error) == (size if size < MIB else "refused"), result
+            assert size < MIB or (after, "are allowed" in result.detail) == (opened.root, True)
+        result, _ = await opened.run(opened.root, PYTHON, {"code": "6 * 7"}, small)
+        assert result.value == "42"
+    finally:
+        await opened.close()
+
+
+async def test_calls_that_begin_on_a_full_disk_have_a_result(sandbox):
+    small = replace(LIMITS, disk=MIB)
+    opened = await sandbox.open({"seed": b"s" * 200_000}, small)
+    fill = "for i in range(8):\n    try: open(f'f{i}', 'wb').write(b'x' * 1_000_000)\n    except OSError: pass\n"
+    try:
+        for _ in range(5):
+            calls = [opened.run(opened.root, PYTHON, {"code": fill}, small) for _ in range(3)]
+            calls += [opened.run(opened.root, PYTHON, {"code": "1"}, small) for _ in range(3)]
+            for result, _ in await asyncio.gather(*calls):
+                assert result.error in (None, "output", "raised", "refused"), result
+        result, _ = await opened.run(opened.root, PYTHON, {"code": "len(open('seed').read())"}, small)
+        assert result.value == "200000"
+    finally:
+        await opened.close()
 
 
 async def test_a_cell_that_does_not_end_says_where_it_was(world):

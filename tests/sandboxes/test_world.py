@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 
 import pytest
 
@@ -318,6 +319,17 @@ async def test_a_world_whose_guest_was_lost_is_made_again(world):
     two = await world.after(one, "x += 1")
     await world.world._guest.close()  # as an engine that stops in the middle
     assert await world.value(two, "x, open('f').read()") == "(21, 'kept')"
+
+
+async def test_what_failed_is_not_replayed(world):
+    at = await world.after(world.root, "steps = ['kept']")
+    result, at = await world.cell(at, "steps.append('lost'); import time; time.sleep(60)", wall_s=2.0)
+    assert result.error == "timeout"
+    at = await world.after(at, "steps.append('kept too')")
+    await world.world._guest.close()
+    began = time.monotonic()
+    assert await world.value(at, "steps") == "['kept', 'kept too']"
+    assert time.monotonic() - began < 2.0
 
 
 async def test_a_replay_that_comes_out_differently_is_reported(world):
