@@ -141,7 +141,6 @@ def test_strategies_are_made_by_name_and_the_nearest_is_offered() -> None:
     for name in names():
         assert make(SearchConfig(strategy=name)) is not None
         assert make(SearchConfig(strategy=name), "question") is not None
-        assert make(SearchConfig(strategy=name), "question") is not None
     assert make(SearchConfig(attempts=3, temperature=0.2)) == Rewind(3, Sampling(temperature=0.2, max_tokens=768))
     with pytest.raises(ConfigError, match="did you mean revise"):
         make(SearchConfig(strategy="revize"))
