@@ -1,14 +1,14 @@
 """A question while it is answered, as it is written: thought dimmed, code, what the code printed. Nothing is redrawn.
 
-One head is shown at a time, the oldest that grows; of the others only what they answer. Text of the model goes through
-`printable` and is never markup.
+One head is shown at a time, from its beginning to its end; of those beside it only what they answer. Text of the model
+goes through `printable` and is never markup.
 """
 
 from rich.console import Console
 from rich.text import Text
 
 from reasoner.repl.printable import one_line, printable
-from reasoner.trace import Added, Dropped, Event, Heard, Opened, Stopped, Wrote
+from reasoner.trace import Added, Dropped, Event, Heard, Opened, Wrote
 from reasoner.tree import Node
 from reasoner.types import ToolResult
 
@@ -22,29 +22,25 @@ class AskView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._growing: list[int] = []
+        self._shown: int | None = None
         self._held = ""
         """The beginning of a line that may become a fence."""
         self._in_code = False
         self._at_start = True
 
     def __call__(self, event: Event) -> None:
-        shown = self._growing[0] if self._growing else None
         match event:
-            case Opened(head):
-                self._growing.append(head.id)
-            case Wrote(head, text, _) if head == shown:
+            case Opened(head) if self._shown is None:
+                self._shown = head.id
+            case Wrote(head, text, _) if head == self._shown:
                 self._write(text)
-            case Heard(head, result) if head == shown:
+            case Heard(head, result) if head == self._shown:
                 self._hear(result)
-            case Added(node, head) if head is not None:
-                self._end(head, shown)
-                if head != shown:
-                    self._other(node)
-            case Dropped(head):
-                self._end(head, shown)
-            case Stopped():
+            case Added(_, head) | Dropped(head) if head is not None and head == self._shown:
                 self._break()
+                self._shown = None
+            case Added(node, head) if head is not None:
+                self._other(node)
 
     def _write(self, text: str) -> None:
         """Whole lines, and the end of the last as soon as it cannot be a fence."""
@@ -83,12 +79,6 @@ class AskView:
     def _other(self, node: Node) -> None:
         if said := next((v.detail for v in node.verdicts if v.source == "answer" and v.detail), ""):
             self._console.print(Text(f"another line of thought says: {one_line(said, 120)}", _STYLES["other"]))
-
-    def _end(self, head: int, shown: int | None) -> None:
-        if head == shown:
-            self._break()
-        if head in self._growing:
-            self._growing.remove(head)
 
     def _break(self) -> None:
         """Go to a line of its own, out of any code."""

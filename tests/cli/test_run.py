@@ -1,0 +1,126 @@
+"""`reasoner run` as it is typed: what is refused before anything is opened, and a real run that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from reasoner import models, trace
+from reasoner.batch import Folder, Record, Summary, read_records
+from reasoner.cli import main
+from reasoner.cli.run import told
+from reasoner.errors import ModelError
+
+MODEL = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.jsonl"
+    lines = [json.dumps({"question": f"What is {n} plus {n}?", "answer": str(2 * n)}) for n in range(6)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert main(["run", *map(str, arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("error: ") == 1
+    return err
+
+
+def test_what_cannot_be_run_is_said_before_anything_is_opened(questions: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    assert "does not exist" in refused(capsys, tmp_path / "none.jsonl", "-o", out)
+    assert "--filter '(' is no regular expression" in refused(capsys, questions, "-o", out, "--filter", "(")
+    assert "ids are such as 1, 2, 3" in refused(capsys, questions, "-o", out, "--filter", "x")
+    assert not out.exists()
+
+
+def test_a_strict_run_refuses_a_line_that_cannot_be_used(questions: Path, tmp_path: Path, capsys) -> None:
+    questions.write_text(questions.read_text(encoding="utf-8") + "{no\n", encoding="utf-8")
+    assert "line 7: not JSON" in refused(capsys, questions, "-o", tmp_path / "out", "--strict")
+
+
+def test_another_configuration_is_refused_by_the_name_of_its_key(questions: Path, tmp_path: Path, capsys) -> None:
+    from importlib.metadata import version
+
+    from reasoner.batch import read_problems
+    from reasoner.cli.run import held_settings
+    from reasoner.config import Config
+
+    assert version("reasoner")
+    with Folder(tmp_path / "out", held_settings(Config(), read_problems(questions), "all")) as folder:
+        folder.confirm({})
+    assert "config.search.attempts = 16, this one has 3" in refused(
+        capsys, questions, "-o", tmp_path / "out", "--attempts", 3
+    )
+    questions.write_text(questions.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert "problems.sha256 = " in refused(capsys, questions, "-o", tmp_path / "out")
+
+
+def test_a_run_of_which_all_is_done_opens_nothing(questions: Path, tmp_path: Path, capsys) -> None:
+    from reasoner.batch import read_problems
+    from reasoner.cli.run import held_settings
+    from reasoner.config import Config
+
+    out = tmp_path / "out"
+    with Folder(out, held_settings(Config(), read_problems(questions), "all")) as folder:
+        folder.confirm({"core": {"name": "gone", "digest": "d"}})
+        for n in range(6):
+            outcome = "solved" if n % 2 else "unsolved"
+            folder.append(Record(str(n + 1), 0, 1, outcome, 0, spent={"decoded": 10, "prefilled": 5}))  # type: ignore[arg-type]
+    assert main(["run", str(questions), "-o", str(out)]) == 0
+    said = capsys.readouterr()
+    assert said.out == "solved 3 of 6\n" and "6 of 6 are done already" in said.err
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["solved"], summary["graded"], summary["tokens"], summary["decoded"]) == (3, 6, 90, 60)
+    assert main(["run", str(questions), "-o", str(out), "--json", "--quiet", "--limit", "2"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["solved"] == 3 and said.err == ""
+
+
+def test_the_last_lines_say_what_is_left_to_do() -> None:
+    summary = Summary(10, 7, 4, 7, {"solved": 4, "unsolved": 3, "failed": 2}, 1000, 800, 5, 3.0, 0.0)
+    lines = list(told(summary, Path("runs/a"), 12.0))
+    assert lines[0] == "done      7 of 10: 2 failed, 4 solved, 3 unsolved"
+    assert "failed    2: the same command tries them again" in lines
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_a_real_run_goes_on_after_kill_and_after_ctrl_c(questions: Path, tmp_path: Path) -> None:
+    try:
+        models.path(MODEL)
+    except ModelError as error:
+        pytest.skip(str(error))
+    out = tmp_path / "out"
+    flags = ["--model", MODEL, "--strategy", "single", "--sandbox", "bubblewrap", "--workers", "2"]
+    command = [sys.executable, "-m", "reasoner", "run", str(questions), "-o", str(out), *flags]
+    quick = {**os.environ, "REASONER_SEARCH_MAX_TOKENS": "40"}
+
+    def until(records: int, number: int) -> int:
+        with subprocess.Popen(command, env=quick, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None:
+                results = out / "results.jsonl"
+                if results.exists() and results.read_bytes().count(b"\n") >= records:
+                    os.kill(process.pid, number)
+                    break
+                time.sleep(0.02)
+            process.communicate(timeout=120)
+        return process.returncode
+
+    assert until(1, signal.SIGKILL) == -signal.SIGKILL
+    assert until(3, signal.SIGINT) in (130, 0)
+    done = subprocess.run(command, env=quick, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    records = list(read_records(out / "results.jsonl"))
+    assert Counter(r.task for r in records) == Counter(map(str, range(1, 7)))
+    assert all(trace.read(out / r.trace).began.task.id == r.task for r in records)
+    assert json.loads((out / "summary.json").read_text())["done"] == 6
