@@ -94,25 +94,30 @@ def _drawn(draw: Callable[["Axes"], None], height: float = 3.6) -> str:
     return text[text.index("<svg") :]
 
 
-def _colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
+def _colour(run: Run) -> str:
+    """A run's own, in every figure."""
+    return COLOURS[(ord(run.letter) - ord("A")) % len(COLOURS)]
 
 
 def _accuracy(at: "Axes", runs: Sequence[Run], chance: Chance) -> None:
-    for index, run in enumerate(runs):
+    highest = 0.0
+    for run in runs:
         share = accuracy(run, chance)
         if share is None:
             continue
+        highest = max(highest, share.high)
         spent = np.sort([s.tokens for s in run.graded if s.solved])
         within = np.arange(1, len(spent) + 1) / len(run.graded)
         if len(spent):
-            at.step(spent, within, where="post", color=_colour(index), linewidth=1.4, alpha=0.55)
+            at.step(spent, within, where="post", color=_colour(run), linewidth=1.4, alpha=0.55)
         error = [[max(0.0, share.value - share.low)], [max(0.0, share.high - share.value)]]
         x = max(1.0, per_task(run))
-        at.errorbar(x, share.value, error, fmt="o", color=_colour(index), capsize=3, label=run.letter, markersize=7)
-        _label(at, run.letter, (x, share.value), (8, 6), _colour(index))
+        at.errorbar(x, share.value, error, fmt="o", color=_colour(run), capsize=3, label=run.letter, markersize=7)
+        _label(at, run.letter, (x, share.value), (8, 6), _colour(run))
     at.set_xscale("log")
-    at.set_ylim(0, 1)
+    at.xaxis.set_major_formatter(_as_count)
+    at.xaxis.set_minor_formatter(_as_count)
+    at.set_ylim(0, min(1.02, 1.2 * highest))
     at.yaxis.set_major_formatter(_as_percent)
     at.set_xlabel("computed tokens a task")
     at.set_ylabel("solved")
@@ -132,19 +137,19 @@ def _forest(at: "Axes", rows: Sequence[tuple[str, Estimate, bool]]) -> None:
 
 
 def _coverage(at: "Axes", runs: Sequence[Run], chance: Chance) -> None:
-    for index, run in enumerate(runs):
+    for run in runs:
         ks = list(range(1, run.epochs + 1))
         found = coverage(counts(run), ks, chance())
-        at.plot(ks, [c.value for c in found], "o-", color=_colour(index), markersize=4, label=run.letter)
-        at.fill_between(ks, [c.low for c in found], [c.high for c in found], color=_colour(index), alpha=0.12, lw=0)
+        at.plot(ks, [c.value for c in found], "o-", color=_colour(run), markersize=4, label=run.letter)
+        at.fill_between(ks, [c.low for c in found], [c.high for c in found], color=_colour(run), alpha=0.12, lw=0)
         if law := fit(counts(run), ks, chance()):
             on = np.geomspace(1, 4 * run.epochs, 60)
             points = [law.at(k) for k in on]
-            at.plot(on, [p.value for p in points], "--", color=_colour(index), linewidth=1.2)
+            at.plot(on, [p.value for p in points], "--", color=_colour(run), linewidth=1.2)
             low, high = [p.low for p in points], [p.high for p in points]
-            at.fill_between(on, low, high, color=_colour(index), alpha=0.07, lw=0)
+            at.fill_between(on, low, high, color=_colour(run), alpha=0.07, lw=0)
     at.set_xscale("log", base=2)
-    at.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    at.xaxis.set_major_formatter(_as_count)
     at.set_ylim(0, 1)
     at.yaxis.set_major_formatter(_as_percent)
     at.set_xlabel("samples a task")
@@ -173,6 +178,11 @@ def _time(at: "Axes", runs: Sequence[Run]) -> None:
 def _label(at: "Axes", text: str, point: tuple[float, float], offset: tuple[float, float], colour: str) -> None:
     middle = "left" if offset[0] else "center"
     at.annotate(text, point, offset, textcoords="offset points", ha=middle, color=colour, weight="bold")
+
+
+def _as_count(value: float, _: object) -> str:
+    """Every tick of a decade would crowd the axis: 1, 2, 3 and 5 are written."""
+    return f"{value:,.0f}" if f"{value:.0e}"[0] in "1235" or value < 100 else ""
 
 
 def _as_percent(value: float, _: object) -> str:
