@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasoner import trace
+from reasoner.config import SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Cost, Ledger, Prices
@@ -17,7 +18,7 @@ from reasoner.protocols import Strategy
 from reasoner.runtime import EXHAUSTED, Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.search import BestOfN, Revise, Rewind, Single
+from reasoner.search import BestOfN, Revise, Rewind, Single, make, names
 from reasoner.stopping import SOLVED
 from reasoner.trace import Added, Checked, Dropped, Event, Finished, Grew, Opened, Recorder, Redone, Resumed
 from reasoner.tree import Node, Tree
@@ -119,6 +120,31 @@ def test_cut_after_every_line_it_ends_with_the_same_tree(tmp_path: Path, which: 
         assert (again.status, again.node, again.files) == (whole.status, whole.node, whole.files)
         assert compared(trace.read(path).tree().nodes) == compared(trace.read(tmp_path / "whole.jsonl").tree().nodes)
         assert again.hidden == whole.hidden, "what only grades is not in the trace, and still graded"
+
+
+@pytest.mark.parametrize("name", names())
+def test_whatever_the_strategy_it_ends_with_the_same_tree(tmp_path: Path, name: str) -> None:
+    def solver() -> Reasoner:
+        return reasoner(
+            make(SearchConfig(name, attempts=6, temperature=0.8)), never, width=1, budget=Budget(tool_calls=12)
+        )
+
+    whole = recorded(tmp_path / "whole.jsonl", solver())
+    lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    for kept in range(1, len(lines), max(3, len(lines) // 7)):
+        path = tmp_path / f"{kept}.jsonl"
+        path.write_bytes(b"".join(lines[:kept]))
+        again = resumed(path, replace(solver(), budget=Budget(tool_calls=8 + redone(path))))
+        grown = compared(trace.read(path).tree().nodes)
+        expected = compared(trace.read(tmp_path / "whole.jsonl").tree().nodes)
+        assert grown == expected[: len(grown)] and len(grown) >= len(expected) - 2
+        if whole.stop.reason == EXHAUSTED:
+            assert (again.stop.reason, grown) == (EXHAUSTED, expected)
+
+
+def redone(path: Path) -> int:
+    """Calls that a resumption may have to make once more: those of the nodes that are there."""
+    return sum(step.call is not None for node in trace.read(path).tree().nodes for step in node.steps)
 
 
 def test_side_by_side_the_same_heads_become_the_same_nodes(tmp_path: Path) -> None:

@@ -79,24 +79,27 @@ def read_pools(paths: Iterable[Path], visible: Visible = "first") -> list[Pool]:
         if not files:
             raise TraceError(f"{path} holds no trace and no recorded samples (*.jsonl)")
         for file in files:
-            pools += _read(file, visible)
+            pools += _read(file, visible, strict=not path.is_dir())
     if not pools:
-        raise TraceError("there is nothing to replay: no file holds samples besides the greedy one")
+        raise TraceError("there is nothing to replay: no file holds samples besides a greedy one")
     _must_agree(pools)
     return pools
 
 
-def _read(path: Path, visible: Visible) -> Iterator[Pool]:
+def _read(path: Path, visible: Visible, *, strict: bool) -> Iterator[Pool]:
+    """The pools of a file; one of another kind is passed over unless it was named itself."""
     try:
         with path.open("rb") as file:
             first = json.loads(file.readline() or b"null")
     except (OSError, ValueError) as error:
+        if not strict:
+            return
         raise TraceError(f"{path} is neither a trace nor recorded samples ({error})") from error
     if isinstance(first, dict) and "event" in first:
         yield _of_trace(path, read(path))
     elif isinstance(first, dict) and {"task", "sample"} <= first.keys():
         yield from _of_rows(path, visible)
-    else:
+    elif strict:
         raise TraceError(f"{path} is neither a trace nor recorded samples: its first line says which, and does not")
 
 

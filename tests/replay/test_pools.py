@@ -79,8 +79,18 @@ def test_what_is_no_record_is_said(tmp_path: Path) -> None:
         (tmp_path / "x.jsonl").write_text(text)
         with pytest.raises(TraceError, match="neither a trace nor recorded samples"):
             read_pools([tmp_path / "x.jsonl"])
-    with pytest.raises(TraceError, match="nothing to replay: no file holds samples besides the greedy one"):
+    with pytest.raises(TraceError, match="nothing to replay: no file holds samples besides a greedy one"):
         read_pools([write(tmp_path / "x.jsonl", row("1", -1))])
+
+
+def test_in_a_folder_files_of_another_kind_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "results.jsonl", '{"outcome": "solved"}')
+    (tmp_path / "odd.jsonl").write_text("not JSON\n")
+    write(tmp_path / "pool.jsonl", row("1", 0))
+    assert [pool.task for pool in read_pools([tmp_path])] == ["1"]
+    (tmp_path / "pool.jsonl").unlink()
+    with pytest.raises(TraceError, match="there is nothing to replay"):
+        read_pools([tmp_path])
 
 
 def test_one_task_in_two_files_is_refused(tmp_path: Path) -> None:
