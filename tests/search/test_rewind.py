@@ -105,7 +105,7 @@ def test_better_attempts_are_rewound_more_often_until_they_disappoint() -> None:
     tree.add(tree.in_flight[0], coded(-1.0, -1.0), "s", [Verdict(0.8, "visible")], Cost())
     open_all(tree, strategy, 10)
     assert tree.rewinds(2) >= 6 > tree.rewinds(1)
-    open_all(tree, strategy, 300)
+    open_all(tree, strategy, 500)
     assert tree.rewinds(1) >= 20
 
 
