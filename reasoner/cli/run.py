@@ -21,6 +21,7 @@ from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
 from reasoner.config import Config
+from reasoner.errors import ConfigError
 from reasoner.repl.printable import one_line
 from reasoner.repl.progress import Tally
 
@@ -30,6 +31,8 @@ _SAID = 5
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is not done yet; 0 when every task then has a last word."""
+    if arguments.traces:
+        raise ConfigError(f"a run keeps its traces in {arguments.output}/traces: leave --traces out")
     config = settings(arguments, os.environ)
     screen = Screen(arguments.quiet)
     problems = read_problems(arguments.path, visible=arguments.visible, strict=arguments.strict)
@@ -71,7 +74,8 @@ def _work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worke
         async with AsyncExitStack() as opened:
             with screen.progress() as progress:
                 reasoner = await opened.enter_async_context(assemble(config, progress=progress))
-            with screen.run(Tally(time.monotonic, len(jobs), done)) as watcher:
+            solved = summarise(folder.records(), len(jobs)).solved
+            with screen.run(Tally(time.monotonic, len(jobs), done, solved)) as watcher:
                 await run_jobs(reasoner, jobs, folder, workers=workers, watcher=watcher)
 
     try:

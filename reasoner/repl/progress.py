@@ -3,7 +3,7 @@
 It counts what it is told and decides nothing. Ids and reasons come from outside: they are shown as printable text only.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -27,14 +27,14 @@ _BAR = 20
 
 @dataclass
 class Tally:
-    """How a run stands. `total` and `done` count tasks in epochs; `done` begins with what an earlier run did."""
+    """How a run stands. `total`, `done` and `solved` count tasks in epochs, and begin with what was done before."""
 
     clock: Callable[[], float]
     total: int
     done: int = 0
+    solved: int = 0
     flying: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    """Of this process."""
+    failed: int = 0
     tokens: int = 0
     """Sampled by this process."""
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
@@ -51,7 +51,8 @@ class Tally:
         if record.is_last_word:
             self.done += 1
             self._now_done += 1
-        self.outcomes[record.outcome] += 1
+            self.solved += record.outcome == "solved"
+        self.failed += record.outcome == "failed"
 
     @property
     def waiting(self) -> int:
@@ -164,12 +165,12 @@ def settled(record: Record, width: int) -> str:
 
 def status(tally: Tally) -> str:
     """The most important first, since the end is cut on a narrow terminal."""
-    parts = [f"{tally.outcomes['solved']} solved", f"{tally.rate:.0f} tok/s"]
+    parts = [f"{tally.solved} solved", f"{tally.rate:.0f} tok/s"]
     if tally.left_s is not None:
         parts.append(f"{_span(tally.left_s)} left")
     parts.append(f"{tally.flying} running, {tally.waiting} waiting")
-    if wrong := tally.outcomes["failed"]:
-        parts.append(f"{wrong} failed")
+    if tally.failed:
+        parts.append(f"{tally.failed} failed")
     return " · ".join(parts)
 
 

@@ -40,6 +40,7 @@ def test_what_cannot_be_run_is_said_before_anything_is_opened(questions: Path, t
     assert "does not exist" in refused(capsys, tmp_path / "none.jsonl", "-o", out)
     assert "--filter '(' is no regular expression" in refused(capsys, questions, "-o", out, "--filter", "(")
     assert "ids are such as 1, 2, 3" in refused(capsys, questions, "-o", out, "--filter", "x")
+    assert "leave --traces out" in refused(capsys, questions, "-o", out, "--traces", tmp_path)
     assert not out.exists()
 
 
