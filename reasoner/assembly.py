@@ -12,18 +12,21 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from reasoner import models
+from reasoner import models, verifiers
 from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig
 from reasoner.errors import ConfigError, ReasonerError, ToolError
 from reasoner.ledger import Budget, Prices
 from reasoner.models.progress import Progress, Silent
 from reasoner.models.store import home
-from reasoner.protocols import Core, Sandbox
+from reasoner.protocols import Core, Sandbox, StopPolicy, Verifier
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.search import by_kind
+from reasoner.stopping import policy
 from reasoner.toolbox import Service, Toolbox, load_tools
-from reasoner.types import Limits
+from reasoner.types import CoreInfo, Limits
+from reasoner.verifiers import calibrate
+from reasoner.verifiers.evidence import evidence
 
 
 @asynccontextmanager
@@ -36,8 +39,8 @@ async def assemble(
     Raises:
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
-    config = config or Config()
-    by_kind(config.search), _toolbox(config), _prices(config)
+    config = (config or Config()).settled()
+    by_kind(config.search), _toolbox(config), _prices(config), _verifiers(config), _stop(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -52,11 +55,14 @@ async def assemble(
 
 def put_together(config: Config, core: Core, sandbox: Sandbox) -> Reasoner:
     """All that `config` says of a search, over a core and a sandbox that are open. Raises ConfigError."""
+    config = config.settled()
     return Reasoner(
         core,
         sandbox,
         by_kind(config.search),
         _toolbox(config),
+        _verifiers(config, core.info),
+        _stop(config, core.info),
         budget=_budget(config.budget),
         prices=_prices(config),
         limits=_limits(config.limits),
@@ -124,6 +130,19 @@ def _services(config: FetchConfig, limits: LimitsConfig) -> dict[str, Service]:
     # A page takes room in its world twice: in base64 as the tool's input, and as a file when it is saved.
     bounds = Bounds(config.wall_s, min(config.size_mb * 2**20, limits.disk_mb * 2**20 // 3))
     return {"fetch": Fetch(config.allow, cache, refresh=config.refresh, bounds=bounds)}
+
+
+def _verifiers(config: Config, core: CoreInfo | None = None) -> tuple[Verifier, ...]:
+    """Those that were asked for, and the one whose scores guide the search. Raises ConfigError."""
+    return verifiers.make([*config.verifiers, *filter(None, [config.search.verifier])], core)
+
+
+def _stop(config: Config, core: CoreInfo | None = None) -> StopPolicy:
+    """Raises ConfigError when the calibration is another core's, or the confidence cannot be reached."""
+    if not config.calibration:
+        return policy(config.budget, config.search)
+    known = calibrate.load(Path(config.calibration).expanduser(), core.digest if core else "")
+    return policy(config.budget, config.search, lambda tree, node: known.probability(evidence(tree, node)))
 
 
 def _budget(config: BudgetConfig) -> Budget:

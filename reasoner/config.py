@@ -71,9 +71,32 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How much to spend on a task, in one word."""
+
+    attempts: int
+    tokens: int
+    confidence: float
+
+
+EFFORTS = {
+    "low": Effort(4, 4_000, 0.8),
+    "medium": Effort(16, 16_000, 0.95),
+    "high": Effort(64, 64_000, 0.99),
+    "max": Effort(256, 256_000, 0.999),
+}
+"""A thousand tokens for each attempt; the confidence ends a vote early."""
+
+
+@dataclass(frozen=True)
 class BudgetConfig:
     """0 leaves a dimension free."""
 
+    effort: Literal["", "low", "medium", "high", "max"] = ""
+    """Sets `search.attempts`, `tokens` and `confidence` together."""
+    confidence: float = field(default=0.0, metadata={"least": 0, "below": 1})
+    """Stop when the answer is this sure: by the calibration where there is one, else by the votes. 0 goes on until the
+    tests pass or the budget is spent."""
     tokens: int = _at_least(0, 0)
     wall_s: float = _at_least(0, 0.0)
     tool_cpu_s: float = _at_least(0, 0.0)
@@ -133,6 +156,27 @@ class Config:
     traces: str = ""
     """Folder for traces; empty takes `runs/` in the store."""
     prices: PricesConfig = field(default_factory=PricesConfig)
+    verifiers: Names = ()
+    """What judges besides the tests and the votes: names of `reasoner.verifiers.purposes`."""
+    calibration: str = ""
+    """A file that says what this core's scores are worth (`reasoner.verifiers.calibrate`)."""
+
+    def at(self, effort: str) -> "Config":
+        """These settings with what an effort sets.
+
+        Raises:
+            ConfigError: there is no such effort.
+        """
+        if effort not in EFFORTS:
+            raise ConfigError(f"there is no effort {effort!r}: choose one of {', '.join(EFFORTS)}")
+        meant = EFFORTS[effort]
+        budget = replace(self.budget, effort=effort, tokens=meant.tokens, confidence=meant.confidence)  # type: ignore[arg-type]
+        return replace(self, search=replace(self.search, attempts=meant.attempts), budget=budget)
+
+    def settled(self) -> "Config":
+        """These settings, with what their effort sets where nothing of it is set yet."""
+        untouched = self.search.attempts == SearchConfig.attempts and not (self.budget.tokens or self.budget.confidence)
+        return self.at(self.budget.effort) if self.budget.effort and untouched else self
 
     def resolved(self) -> Json:
         """Everything, as it goes into a trace."""
@@ -148,9 +192,9 @@ def load(files: tuple[Path, ...], environment: Mapping[str, str], flags: Json) -
     config = Config()
     for path in files:
         if path.is_file():
-            config = _merge(config, _read(path), str(path))
-    config = _merge(config, _from_environment(environment), "the environment")
-    return _merge(config, flags, "the command line")
+            config = _take(config, _read(path), str(path))
+    config = _take(config, _from_environment(environment), "the environment")
+    return _take(config, flags, "the command line")
 
 
 def recorded(values: Json) -> Config:
@@ -185,6 +229,21 @@ def _from_environment(environment: Mapping[str, str]) -> Json:
     return {key: value for key, value in found.items() if value}
 
 
+def _take(config: Config, values: Json, where: str) -> Config:
+    """Merge one source. An effort sets three keys, of which a later source may set one anew, the same one not."""
+    merged = _merge(config, values, where)
+    exact = [
+        f"{section}.{key}"
+        for section, key in (("search", "attempts"), ("budget", "tokens"), ("budget", "confidence"))
+        if key in values.get(section, {})
+    ]
+    if not values.get("budget", {}).get("effort"):
+        return replace(merged, budget=replace(merged.budget, effort="")) if exact else merged
+    if exact:
+        raise ConfigError(f"{where} sets budget.effort and {exact[0]}, which an effort sets itself: give one of them")
+    return merged.at(merged.budget.effort)
+
+
 def _merge(config: T, values: Json, where: str, path: str = "") -> T:
     hints = get_type_hints(type(config))
     known = {f.name: f for f in fields(config)}  # type: ignore[arg-type]
@@ -202,7 +261,7 @@ def _merge(config: T, values: Json, where: str, path: str = "") -> T:
             changes[key] = _merge(current, value, where, f"{full}.")
         else:
             what = f"{where} sets {full} to {value!r}"
-            changes[key] = _bounded(_value(value, hints[key], what), known[key].metadata.get("least"), what)
+            changes[key] = _bounded(_value(value, hints[key], what), known[key].metadata, what)
     return replace(config, **changes)  # type: ignore[type-var]
 
 
@@ -239,7 +298,9 @@ def _misfit(kind: Any, what: str) -> NoReturn:
     raise ConfigError(f"{what}: it must be {_KINDS[kind]}")
 
 
-def _bounded(value: Any, least: float | None, what: str) -> Any:
-    if least is not None and not least <= value < math.inf:
-        raise ConfigError(f"{what}: it must be at least {least}")
+def _bounded(value: Any, bounds: Mapping[str, Any], what: str) -> Any:
+    least, below = bounds.get("least"), bounds.get("below", math.inf)
+    if least is not None and not least <= value < below:
+        most = "" if below == math.inf else f" and below {below}"
+        raise ConfigError(f"{what}: it must be at least {least}{most}")
     return value

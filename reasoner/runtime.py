@@ -33,7 +33,7 @@ from reasoner.trace import (
 )
 from reasoner.tree import Head, Node, Tree
 from reasoner.types import Files, Json, Kind, Limits, NodeId, Report, Result, Status, Stop, Suite, Task
-from reasoner.verifiers.answers import Answers, answer_of, compared
+from reasoner.verifiers.answers import Answers, answer_of, graded
 from reasoner.verifiers.suite import VisibleSuite
 
 EXHAUSTED = "the strategy has nothing left to try"
@@ -208,7 +208,8 @@ class Reasoner:
         self, task: Task, stop: Stop, answer: NodeId | None, files: Files | None, said: str, ledger: Ledger
     ) -> Result:
         report = await self._grade(task, files, task.visible)
-        hidden = compared(said, task.answer) if task.is_question else await self._grade(task, files, task.hidden)
+        compare = self._compare(said, task.answer) if task.is_question else self._grade(task, files, task.hidden)
+        hidden = await compare
         decisive = report or hidden
         status: Status = "suspended" if ledger.exhausted else "unsolved"
         if decisive and decisive.solved:
@@ -228,6 +229,10 @@ class Reasoner:
             hidden=hidden,
             answer=said,
         )
+
+    async def _compare(self, said: str, reference: str | None) -> Report | None:
+        maths = next((v.maths for v in self.verifiers if isinstance(v, Answers)), None)
+        return await graded(said, reference, maths)
 
     async def _grade(self, task: Task, files: Files | None, suite: Suite | None) -> Report | None:
         """`files` are what is changed; None where there is no answer."""

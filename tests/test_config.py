@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from reasoner.config import Config, load
+from reasoner.config import EFFORTS, BudgetConfig, Config, load
 from reasoner.errors import ConfigError
 from reasoner.types import Json
 
@@ -118,3 +118,40 @@ def test_a_file_that_is_no_toml_is_an_error_with_its_path(tmp_path: Path) -> Non
 
 def test_everything_goes_into_the_trace() -> None:
     assert of({"search": {"seed": 7}}).resolved()["search"]["seed"] == 7
+
+
+def test_an_effort_sets_attempts_tokens_and_confidence() -> None:
+    config = of({"budget": {"effort": "high"}})
+    assert (config.budget.effort, config.search.attempts) == ("high", EFFORTS["high"].attempts)
+    assert (config.budget.tokens, config.budget.confidence) == (EFFORTS["high"].tokens, EFFORTS["high"].confidence)
+    assert config == Config().at("high") == Config(budget=BudgetConfig(effort="high")).settled() == config.settled()
+
+
+@pytest.mark.parametrize(
+    "exact", [{"budget": {"tokens": 5}}, {"budget": {"confidence": 0.9}}, {"search": {"attempts": 16}}]
+)
+def test_an_effort_and_what_it_sets_contradict_each_other(exact: Json) -> None:
+    key = next(f"{section}.{key}" for section, keys in exact.items() for key in keys)
+    with pytest.raises(ConfigError, match=rf"the command line sets budget\.effort and {key}.*give one of them"):
+        of({**exact, "budget": {**exact.get("budget", {}), "effort": "low"}})
+
+
+def test_of_an_effort_and_a_number_in_two_places_the_later_wins(tmp_path: Path) -> None:
+    file = toml(tmp_path, '[budget]\neffort = "max"\n')
+    config = of({"budget": {"tokens": 500}}, {}, file)
+    assert (config.budget.effort, config.budget.tokens) == ("", 500)
+    exact = toml(tmp_path, "[search]\nattempts = 3\n[budget]\ntokens = 9\n")
+    assert of({}, {"REASONER_BUDGET_EFFORT": "low"}, exact) == Config().at("low")
+
+
+@pytest.mark.parametrize("value", [1, 1.5, -0.1, "nan", "sure"])
+def test_a_confidence_lies_below_one(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"sets budget\.confidence to"):
+        of({"budget": {"confidence": value}})
+
+
+def test_an_effort_that_does_not_exist_names_those_that_do() -> None:
+    with pytest.raises(ConfigError, match="low, medium, high, max"):
+        of({"budget": {"effort": "huge"}})
+    with pytest.raises(ConfigError, match="there is no effort 'huge': choose one of low"):
+        Config().at("huge")

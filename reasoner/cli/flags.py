@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from reasoner.config import EFFORTS
 from reasoner.search import purposes
 
 
@@ -24,6 +25,10 @@ def search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
     )
+    group.add_argument(
+        "--verifiers", metavar="NAMES", help="judge by these too: certainty, lowest, judge, behaviour, self_tests"
+    )
+    group.add_argument("--calibration", metavar="FILE", help="what this model's scores are worth")
     group.add_argument("--verifier", metavar="NAME", help="whose scores guide steps and weigh votes")
     group.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
     known = "\n".join(f"  {name:<10} {purpose}" for name, purpose in purposes().items())
@@ -32,11 +37,21 @@ def search(parser: argparse.ArgumentParser) -> None:
 
 def budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the budget")
+    group.add_argument(
+        "--effort", metavar="E", choices=tuple(EFFORTS), help="one knob for attempts, tokens and confidence: see below"
+    )
+    group.add_argument("--confidence", metavar="P", type=share, help="stop when this sure, for example 0.9")
     group.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
     group.add_argument("--time", metavar="S", type=seconds, help="seconds it may take, for example 90 or 5m")
     group.add_argument(
         "--budget-money", metavar="X", type=money, help="money it may cost, by the prices in the settings"
     )
+
+    known = [
+        f"  {name:<7} at most {e.attempts:>3} attempts, {e.tokens:>7,} tokens a task; votes end at {e.confidence:.1%}"
+        for name, e in EFFORTS.items()
+    ]
+    parser.add_argument_group("efforts", "\n".join(known))
 
 
 def place(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -56,6 +71,15 @@ def place(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 def json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def share(text: str) -> float:
+    """`0.9` or `90%` as a number between 0 and 1."""
+    found = re.fullmatch(r"(\d*\.?\d+)\s*(%?)", text.strip())
+    number = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0.0 < number < 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no confidence: say for example 0.9 or 90%")
+    return number
 
 
 def money(text: str) -> float:

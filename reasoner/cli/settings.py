@@ -19,7 +19,13 @@ _FLAGS = {
         "seed": "seed",
         "verifier": "verifier",
     },
-    "budget": {"tokens": "tokens", "wall_s": "time", "money": "budget_money"},
+    "budget": {
+        "effort": "effort",
+        "confidence": "confidence",
+        "tokens": "tokens",
+        "wall_s": "time",
+        "money": "budget_money",
+    },
     "sandbox": {"kind": "sandbox", "python": "python"},
     "fetch": {"allow": "allow_host"},
 }
@@ -54,7 +60,7 @@ def _flags(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dic
         values = {key: getattr(arguments, flag) for key, flag in keys.items() if getattr(arguments, flag) is not None}
         if values:
             given[section] = values
-    for key in ("traces", "tools"):
+    for key in ("traces", "tools", "verifiers", "calibration"):
         if getattr(arguments, key) is not None:
             given[key] = getattr(arguments, key)
     if arguments.remote and not arguments.url:

@@ -20,6 +20,7 @@ from reasoner import tasks
 from reasoner.assembly import assemble
 from reasoner.cli.answer import Answer, changed
 from reasoner.cli.exits import STATUS
+from reasoner.cli.expected import expected
 from reasoner.cli.records import command, store
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
@@ -44,8 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     task = tasks.load(arguments.path, task_id=arguments.task_id, prompt=arguments.task, tests=arguments.tests)
     screen = Screen(arguments.quiet)
     signals = Signals(screen)
+    traces = Path(config.traces) if config.traces else store()
+    if cost := expected(config, traces):
+        screen.say(cost)
     try:
-        with recorded(Path(config.traces) if config.traces else store(), task.id) as recorder:
+        with recorded(traces, task.id) as recorder:
             answer = asyncio.run(_solve(config, task, recorder, screen, signals))
     except asyncio.CancelledError:
         return signals.code

@@ -2,10 +2,12 @@
 
 basic   the tests pass, the budget is spent, the first of several reasons
 votes   enough answers agree: sure of the leader, a window of one mind, no more calls than do good
+choose  from settings to a policy
 worth   the answer is right with the probability that was asked for; another sample is not worth its tokens
 """
 
 from reasoner.stopping.basic import SOLVED, SPENT, BudgetSpent, FirstOf, Solved
+from reasoner.stopping.choose import policy
 from reasoner.stopping.votes import Agrees, Calls, Leads, Level, fewest, lead
 from reasoner.stopping.worth import Gain, Sure
 
@@ -23,4 +25,5 @@ __all__ = [
     "Sure",
     "fewest",
     "lead",
+    "policy",
 ]

@@ -10,6 +10,7 @@ from reasoner.verifiers.answers import Answers
 from reasoner.verifiers.behaviour import Behaviour
 from reasoner.verifiers.certainty import Certainty
 from reasoner.verifiers.judge import Judge
+from reasoner.verifiers.maths import Maths
 from reasoner.verifiers.reward import Reward
 from reasoner.verifiers.self_tests import SelfTests
 from reasoner.verifiers.suite import VisibleSuite
@@ -34,7 +35,7 @@ def make(names: Iterable[str], core: CoreInfo | None = None) -> tuple[Verifier, 
         ConfigError: there is none of that name, or the core cannot do what it needs.
     """
     chosen = [_one(name, core) for name in dict.fromkeys(names) if name not in _ALWAYS]
-    return (VisibleSuite(), Answers(), *chosen)
+    return (VisibleSuite(), Answers(Maths.here()), *chosen)
 
 
 def _one(name: str, core: CoreInfo | None) -> Verifier:
