@@ -174,23 +174,13 @@ def decode(line: bytes) -> Entry:
         TraceError: it is not an event of a version that this program reads.
     """
     try:
-        raw = msgspec.json.decode(line, type=_Line)
-        if raw.event in ("began", "resumed"):
-            _must_know(msgspec.json.decode(raw.data, type=_Versioned).version)
-        event: Event = msgspec.json.decode(raw.data, type=_RECORDED[raw.event])
-        return Entry(event, raw.at)
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError) as error:
+        raw = msgspec.json.decode(line)
+        if raw["event"] in ("began", "resumed"):
+            _must_know(raw["data"].get("version"))
+        event: Event = msgspec.convert(raw["data"], _RECORDED[raw["event"]])
+        return Entry(event, float(raw.get("at", 0.0)))
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise TraceError(f"not an event of a trace ({type(error).__name__}: {error})") from error
-
-
-class _Line(msgspec.Struct):
-    event: str
-    data: msgspec.Raw
-    at: float = 0.0
-
-
-class _Versioned(msgspec.Struct):
-    version: object = None
 
 
 def _must_know(version: object) -> None:
