@@ -22,6 +22,8 @@ ANSWER = "Answer:"
 STOPS = ("\n```\n", "</tool_call>")
 """What ends a step before its turn is over: a block to run, a call."""
 _IN_TURN: frozenset[StepKind] = frozenset({"observe", "think"})
+_REMARKED: frozenset[StepKind] = frozenset({"answer", "reflect", "criticise"})
+"""Steps after which the user's turn has no words yet."""
 _BLOCK = re.compile(r"^```(?:python|py)[ \t]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
 _CALL = re.compile(r'\{\s*"name"\s*:.*\}', re.S)
 _MARKED = re.compile(r"(?:answer(?: is)?\s*:|####)[ \t]*(?P<said>[^\n]+)", re.I)
@@ -61,17 +63,17 @@ class Stepwise:
         """What stands between a node whose last step is `last` and what the core writes next."""
         if last in _IN_TURN:
             return forced(self.turns.encode(begun))
-        return self.turns.answering("\n\n" + words if words else "", begun)
+        seam = "" if last in _REMARKED else "\n\n"
+        return self.turns.answering(seam + words if words else "", begun)
 
-    def concluding(self, last: Step) -> tuple[Span, str]:
-        """The words that make the core answer now, after a step of this turn; an open block is closed first."""
-        fences = len(re.findall(r"^```", last.text, re.M))
-        seam = "\n```\n\n" if fences % 2 else "\n\n"
+    def concluding(self, said: str) -> tuple[Span, str]:
+        """The words that make the core answer now, after what it said; an open block is closed first."""
+        seam = "\n```\n\n" if _open(said) else "\n\n"
         return forced(self.turns.encode(f"{seam}{ANSWER}")), ANSWER
 
     def asking(self, name: str) -> Span:
-        """Ask for a remark on the answer: `reflect` or `criticise`."""
-        return self.turns.answering("\n\n" + prompt(name))
+        """Ask for a remark on the answer, after which the user's turn is empty: `reflect` or `criticise`."""
+        return self.turns.answering(prompt(name))
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
@@ -123,6 +125,12 @@ def call_in(text: str, *, cut: bool = False) -> ToolCall | None:
     return ToolCall(str(said["name"]), arguments) if isinstance(arguments, dict) else None
 
 
+def concluded(text: str) -> bool:
+    """Whether what a core said so far ends with a line that holds its answer, marked as one."""
+    found = _MARKED.search(text.rstrip().rpartition("\n")[2])
+    return found is not None and bool(found["said"].strip("*`$ ")) and not _open(text)
+
+
 def conclusion(text: str) -> str:
     """The answer proper: after the last `Answer:` or `####`, inside the last `\\boxed{…}`, else the last line."""
     marked = list(_MARKED.finditer(text))
@@ -132,6 +140,11 @@ def conclusion(text: str) -> str:
     if not said:
         said = next((line for line in reversed(text.splitlines()) if line.strip()), "")
     return said.strip().strip("*`$ ").removesuffix(".").strip()
+
+
+def _open(text: str) -> bool:
+    """Whether a text ends inside a fenced block."""
+    return len(re.findall(r"^```", text, re.M)) % 2 == 1
 
 
 def _boxed(text: str) -> str:

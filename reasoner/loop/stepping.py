@@ -1,9 +1,11 @@
 """The moves of a question whose solution is an answer: think, run what was written, read what it says, go on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from reasoner.dialect.prompts import prompt
-from reasoner.dialect.stepwise import BEGUN, STOPS, Stepwise, call_in
+from reasoner.dialect.stepwise import BEGUN, STOPS, Stepwise, call_in, concluded
 from reasoner.ledger import Cost, Ledger
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import World
@@ -61,7 +63,7 @@ class Stepping:
         left = growth.head.expand.sampling.max_tokens
         while growth.steps[-1:] == [] or growth.steps[-1].kind != "answer":
             if left <= 0:
-                await self._conclude(growth)
+                await self._conclude(growth, _thought([*path, *growth.steps]))
             else:
                 left -= await self._step(growth, path, words, left)
 
@@ -79,24 +81,29 @@ class Stepping:
         opening = self.dialect.opening(before[-1].kind, "" if growth.steps else words, begun)
         completion = await self.writer.write(growth, "think", [opening], sampling, begun)
         calls = [step.call for step in before if step.call]
-        call = call_in(begun + completion.text, cut=completion.finish == "length")
+        said = _thought(before) + begun + completion.text
+        ended = bool(completion.ids) and completion.ids[-1] in self.dialect.tokenizer.ends
+        call = call_in(said, cut=not ended and not completion.text.endswith(STOPS))
         if call and (call in calls or len(calls) >= _STEPS):
-            await self._conclude(growth)
+            await self._conclude(growth, said)
         elif call:
             await self._run(growth, call, completion)
-        elif completion.ids and completion.ids[-1] in self.dialect.tokenizer.ends:
-            self._answered(growth, completion)
+        elif ended or (completion.finish == "stop" and concluded(said)):
+            self._answered(growth, completion, said)
         return len(completion.ids)
 
-    async def _conclude(self, growth: Growth) -> None:
-        """Make the core answer now (budget forcing; Muennighoff et al., 2501.19393, section 3.1)."""
+    async def _conclude(self, growth: Growth, said: str) -> None:
+        """Make the core answer now, after what it said since the last output (budget forcing; Muennighoff et al.,
+        2501.19393, section 3.1)."""
         sampling = replace(growth.head.expand.sampling, max_tokens=_CONCLUSION, stop=("\n",))
-        opening, begun = self.dialect.concluding(growth.steps[-1])
+        opening, begun = self.dialect.concluding(said)
         completion = await self.writer.write(growth, "think", [opening], sampling, begun)
-        self._answered(growth, completion)
+        self._answered(growth, completion, begun + completion.text)
 
-    def _answered(self, growth: Growth, completion: Completion) -> None:
-        growth.steps[-1] = replace(growth.steps[-1], kind="answer")
+    def _answered(self, growth: Growth, completion: Completion, said: str) -> None:
+        """The last step is the answer; one without words of its own closes what was `said` before."""
+        last = growth.steps[-1]
+        growth.steps[-1] = replace(last, kind="answer", text=last.text if last.text.strip() else said)
         self._close(growth, completion)
 
     async def _run(self, growth: Growth, call: ToolCall, after: Completion) -> None:
@@ -118,3 +125,9 @@ class Stepping:
         span = self.dialect.turns.again(after)
         growth.steps[-1] = replace(growth.steps[-1], spans=(*growth.steps[-1].spans, span))
         growth.ids += span.ids
+
+
+def _thought(steps: Sequence[Step]) -> str:
+    """What the core wrote since its last output: a step may end between two paragraphs, also inside a block."""
+    thoughts = takewhile(lambda step: step.kind == "think", reversed(steps))
+    return "".join(reversed([step.text for step in thoughts]))

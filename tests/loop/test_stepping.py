@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.search import BestOfN, Single
+from reasoner.search import Beam, BestOfN, Single, Steps
 from reasoner.trace import Added, Event
 from reasoner.types import Files, Json, Result, Sampling, Task, ToolResult
 
@@ -85,3 +85,27 @@ async def test_every_attempt_begins_at_the_question() -> None:
     _, events, last = await asked([Reply("Answer: 1")] * 3, strategy=BestOfN(3), width=1)
     added = [e.node for e in events if isinstance(e, Added) and e.head is not None]
     assert [node.parent for node in added] == [0, 0, 0] and "Answer: 1" not in last
+
+
+PARAGRAPHS = Beam(Steps(sampling=Sampling(), ends=("\n\n",)), 1, 1)
+
+
+async def test_a_block_that_two_steps_wrote_is_run_once_it_is_whole() -> None:
+    code = ["Eight each.\n\n", "```python\nx = 6\n\n", "print(x * 8)\n```\n"]
+    replies = [Reply(part) for part in code] + [Reply("Answer: 48")]
+    result, events, last = await asked(replies, strategy=PARAGRAPHS)
+    calls = [step.call.arguments for e in events if isinstance(e, Added) for step in e.node.steps if step.call]
+    assert [call["code"] for call in calls] == ["x = 6\n\nprint(x * 8)\n"]
+    assert last.endswith("".join(code) + "```output\nraised: NameError: name 'spiders' is not defined\n```\n\n")
+    assert result.status == "solved"
+
+
+async def test_a_paragraph_that_names_the_answer_is_the_answer() -> None:
+    result, events, _ = await asked([Reply("Eight each.\n\n"), Reply("**Answer:** 48\n\nNow")], strategy=PARAGRAPHS)
+    kinds = [[s.kind for s in e.node.steps] for e in events if isinstance(e, Added)]
+    assert (result.status, result.answer, kinds[1:]) == ("solved", "48", [["think"], ["answer"]])
+
+
+async def test_a_turn_that_ends_without_a_word_more_is_answered_by_the_paragraph_before() -> None:
+    result, _, _ = await asked([Reply("It is \\boxed{48}.\n\n"), Reply("")], strategy=PARAGRAPHS)
+    assert (result.status, result.answer) == ("solved", "48")
