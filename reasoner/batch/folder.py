@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -78,8 +79,9 @@ class Folder:
     def append(self, record: Record) -> None:
         """Keep a record: it is on disk when this returns."""
         try:
-            self._results.write(encode(record))
-            self._results.flush()
+            left = memoryview(encode(record))
+            while left:
+                left = left[self._results.write(left) :]
             os.fsync(self._results.fileno())
         except OSError as error:
             raise self._unwritable(error) from error
@@ -102,13 +104,13 @@ class Folder:
     def write_summary(self, summary: Json) -> None:
         self._write(SUMMARY, summary)
 
-    def _opened(self) -> BinaryIO:
+    def _opened(self) -> FileIO:
         """The results, locked, in a directory that is a run's or can become one."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / CONFIG).exists() and (strange := self._strange()):
                 raise ConfigError(f"{self.path} holds {strange} and is no run's directory: choose another with -o")
-            results = (self.path / RESULTS).open("ab")
+            results = (self.path / RESULTS).open("ab", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from error
         try:

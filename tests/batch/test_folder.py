@@ -1,5 +1,6 @@
 """A run's directory: whose it is, what is refused, and that nothing in it is ever lost."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,23 @@ def test_a_path_that_cannot_be_a_directory_is_one_sentence(folder, tmp_path: Pat
     (tmp_path / "out").write_text("a file")
     with pytest.raises(TraceError, match="choose another with -o"):
         folder()
+
+
+def test_a_full_disk_is_one_sentence_and_what_was_kept_stays(folder) -> None:
+    with folder() as into:
+        into.confirm(CORE)
+        into.append(record("one"))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((into.path / "results.jsonl").stat().st_size + 20, before[1]))
+        try:
+            with pytest.raises(TraceError, match="free some space"):
+                into.append(record("two"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert into.done == {("one", 0)}
+    with folder() as into:
+        into.append(record("two"))
+        assert [r.task for r in into.records()] == ["one", "two"]
 
 
 def test_a_failed_task_is_not_done(folder) -> None:
