@@ -77,13 +77,17 @@ class Answer:
     def _cost(self) -> Iterator[str]:
         spent = self.result.spent
         computed = spent["prefilled"] + spent["decoded"] + spent["verifier"]
+        judged = f", {spent['verifier']:,} to judge" if spent["verifier"] else ""
         yield (
-            f"cost      {computed:,} tokens: {spent['prefilled']:,} read, {spent['decoded']:,} written"
+            f"cost      {computed:,} tokens: {spent['prefilled']:,} read, {spent['decoded']:,} written{judged}"
             f" ({spent['cached']:,} more from the cache)"
         )
         attempts = f"{self.attempts} attempt{'s' if self.attempts != 1 else ''}"
         paid = f", {spent['money']:.6g} in money" if spent.get("money") else ""
         yield f"          {attempts}, {spent['wall_s']:.1f} s, of tools {spent['tool_cpu_s']:.1f} s CPU{paid}"
+        if calls := spent.get("saved_calls"):
+            runs = f"{calls} run{'s' if calls > 1 else ''} of the tests"
+            yield f"          not made: {runs} whose end was known, {spent['saved_cpu_s']:.1f} s CPU"
 
 
 _HEADS = {"solved": "solved: ", "answered": "answered: ", "unsolved": "not solved: ", "suspended": ""}

@@ -1,5 +1,6 @@
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from reasoner.cli.answer import Answer, changed
@@ -66,3 +67,11 @@ def test_json_holds_everything_even_files_that_are_no_text() -> None:
 def test_changed_leaves_out_what_stayed() -> None:
     task = Task("t", "", {"a": b"1", "b": b"2"})
     assert changed(task, {"a": b"1", "b": b"3", "c": b"4"}) == {"b": b"3", "c": b"4"}
+
+
+def test_what_was_judged_and_what_was_not_run_is_part_of_the_cost() -> None:
+    one = answer({}, {})
+    spent = {**SPENT, "verifier": 200, "saved_calls": 2, "saved_cpu_s": 0.9}
+    lines = list(replace(one, result=replace(one.result, spent=spent)).summary())
+    assert "cost      1,700 tokens: 1,200 read, 300 written, 200 to judge (9,000 more from the cache)" in lines
+    assert "          not made: 2 runs of the tests whose end was known, 0.9 s CPU" in lines
