@@ -17,7 +17,7 @@ LAYERS = [
     {"loop", "verifiers", "search", "stopping"},
     {"runtime"},
     {"assembly"},
-    {"batch", "library"},
+    {"batch", "conversation", "library"},
     {"flywheel", "replay", "report", "repl", "doctor"},
     {"cli"},
 ]

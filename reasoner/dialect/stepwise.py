@@ -15,13 +15,14 @@ from reasoner.dialect.prompts import prompt
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.dialect.turns import Turns, forced
 from reasoner.errors import TaskError
-from reasoner.types import Completion, Span, Step, StepKind, Task, ToolCall, ToolResult
+from reasoner.types import Completion, Files, Span, Step, StepKind, Task, ToolCall, ToolResult
 
 BEGUN = "```python\n"
 ANSWER = "Answer:"
 STOPS = ("\n```\n", "</tool_call>")
 """What ends a step before its turn is over: a block to run, a call."""
-_IN_TURN: frozenset[StepKind] = frozenset({"observe", "think"})
+IN_TURN: frozenset[StepKind] = frozenset({"observe", "think"})
+"""Steps after which the assistant's turn is still open."""
 _REMARKED: frozenset[StepKind] = frozenset({"answer", "reflect", "criticise"})
 """Steps after which the user's turn has no words yet."""
 _BLOCK = re.compile(r"^```(?:python|py)[ \t]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
@@ -55,13 +56,25 @@ class Stepwise:
                 f"task {task.id}: its text has {len(task.prompt)} characters, more than the {8 * self.shown} that a "
                 "prompt may have: put the long part into a file"
             )
-        shown, unseen = self._files(task)
+        shown, unseen = self._files(task.files)
         words = prompt("question", task=task.prompt, shown=shown, unseen=unseen, tools=self._described())
         return Step("task", words, (self.turns.first(words),))
 
+    def said(self, words: str, files: Files, last: StepKind | None = None) -> Step:
+        """What a person says in a conversation, as a user's turn that is left open: the first one, or what follows a
+        node whose last step is `last`. Files are shown as those of a question are."""
+        shown, unseen = self._files(files)
+        text = prompt("said", words=words, shown=shown, unseen=unseen)
+        if last is None:
+            text = prompt("talk", words=text, tools=self._described())
+            return Step("task", text, (self.turns.first(text),))
+        if last in IN_TURN:
+            return Step("task", text, (self.turns.again(Completion((), "", "length"), text),))
+        return Step("task", text, (forced(self.turns.encode(text)),))
+
     def opening(self, last: StepKind, words: str = "", begun: str = "") -> Span:
         """What stands between a node whose last step is `last` and what the core writes next."""
-        if last in _IN_TURN:
+        if last in IN_TURN:
             return forced(self.turns.encode(begun))
         seam = "" if last in _REMARKED else "\n\n"
         return self.turns.answering(seam + words if words else "", begun)
@@ -89,11 +102,11 @@ class Stepwise:
         seam = "" if after.text.endswith("\n") else "\n"
         return Step("observe", words, (forced(self.turns.encode(f"{seam}{words}\n\n")),))
 
-    def _files(self, task: Task) -> tuple[list[tuple[str, str]], list[str]]:
+    def _files(self, files: Files) -> tuple[list[tuple[str, str]], list[str]]:
         """Texts that fit, and the names of all other files."""
         shown, unseen, left = [], [], self.shown
-        for path in sorted(task.files):
-            text = task.files[path].decode("utf-8", "replace")
+        for path in sorted(files):
+            text = files[path].decode("utf-8", "replace")
             if "\ufffd" in text or "\0" in text or len(text) > left:
                 unseen.append(path)
             else:

@@ -9,5 +9,6 @@ writing   let the core write, and charge every token as it comes
 
 from reasoner.loop.loop import Loop, Moves, moves
 from reasoner.loop.restoring import Recipe, Restored, promise, restored
+from reasoner.loop.stepping import stepwise
 
-__all__ = ["Loop", "Moves", "Recipe", "Restored", "moves", "promise", "restored"]
+__all__ = ["Loop", "Moves", "Recipe", "Restored", "moves", "promise", "restored", "stepwise"]

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.stepwise import BEGUN, STOPS, Stepwise, call_in, concluded
+from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Cost, Ledger
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import World
@@ -23,6 +24,11 @@ _OWN = frozenset({"python", "run_tests"})
 """Tools that are not offered as calls: one has its own form, one needs a suite."""
 
 
+def stepwise(tokenizer: Tokenizer, toolbox: Toolbox) -> Stepwise:
+    """The dialect of questions with the tools that are called by name."""
+    return Stepwise(tokenizer, [s for s in toolbox.schemas() if s["function"]["name"] not in _OWN])
+
+
 @dataclass(frozen=True)
 class Stepping:
     task: Task
@@ -34,8 +40,7 @@ class Stepping:
     dialect: Stepwise = field(init=False)
 
     def __post_init__(self) -> None:
-        others = [s for s in self.toolbox.schemas() if s["function"]["name"] not in _OWN]
-        object.__setattr__(self, "dialect", Stepwise(self.writer.core.tokenizer, others))
+        object.__setattr__(self, "dialect", stepwise(self.writer.core.tokenizer, self.toolbox))
 
     def root(self) -> Step:
         return self.dialect.root(self.task)

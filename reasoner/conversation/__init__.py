@@ -1,0 +1,15 @@
+"""A conversation: a tree of turns, each of them a search of its own over tokens and world that an earlier one left.
+
+conversation  ask, go on, take back, branch off
+turns         the records: a turn, and a place in it
+efforts       how hard a turn is thought about
+pausing       holds a core still between two tokens, or ends what it writes there
+session       the conversation on disk, good at every step
+"""
+
+from reasoner.conversation.conversation import Conversation
+from reasoner.conversation.efforts import EFFORTS, Effort
+from reasoner.conversation.session import Session
+from reasoner.conversation.turns import Place, Stop, Turn
+
+__all__ = ["EFFORTS", "Conversation", "Effort", "Place", "Session", "Stop", "Turn"]
