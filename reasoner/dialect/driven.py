@@ -15,7 +15,7 @@ from reasoner.dialect.stub import opening
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.dialect.turns import Turns, forced
 from reasoner.errors import TaskError
-from reasoner.types import Completion, Report, Span, Step, Suite, Task
+from reasoner.types import Completion, Report, Span, Step, StepKind, Suite, Task
 
 _WHOLE_FILE = 8_000
 """Characters up to which a file is written anew rather than edited."""
@@ -124,13 +124,14 @@ class Driven:
         kept = Span(tuple(ids[:tokens]), sampled=False, logprobs=tuple(logprobs[:tokens]))
         return opening, kept, lead + self.tokenizer.decode(kept.ids)
 
-    def revise(self, task: Task) -> Span:
+    def revise(self, task: Task, last: StepKind = "observe") -> Span:
+        """Ask for the code once more, after a node whose last step is `last`."""
         fence = _FENCE if self._single(task) else ""
-        return self.turns.answering("\n\n" + prompt("revise"), fence)
+        return self.turns.answering(_seam(last) + prompt("revise"), fence)
 
-    def asking(self, name: str) -> Span:
+    def asking(self, name: str, last: StepKind = "observe") -> Span:
         """Ask for a remark on the attempt: `reflect` or `criticise`."""
-        return self.turns.answering("\n\n" + prompt(name))
+        return self.turns.answering(_seam(last) + prompt(name))
 
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
@@ -164,6 +165,11 @@ class Driven:
         failed = next((t for t in report.tests if t.outcome not in ("passed", "skipped")), None) if report else None
         failure = report.error if report and report.error else failed.message if failed else ""
         return prompt("lesson", failure=failure, reflection=reflection.strip())
+
+
+def _seam(last: StepKind) -> str:
+    """What parts new words from those in the user's turn; after an answer or a remark it has none yet."""
+    return "" if last in ("answer", "reflect", "criticise") else "\n\n"
 
 
 def _text(content: bytes) -> str:

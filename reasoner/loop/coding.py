@@ -67,16 +67,16 @@ class Coding:
 
     async def make(self, tree: Tree, growth: Growth) -> None:
         expand = growth.head.expand
-        at_task = tree[expand.node].step("act") is None
+        at_task, last = tree[expand.node].step("act") is None, tree[expand.node].steps[-1].kind
         match expand.move:
             case "attempt":
                 await self._attempt(tree, growth)
             case "continue" if at_task:
                 await self._attempt(tree, growth)
             case "continue" | "revise":
-                await self._act(tree, growth, [self.dialect.revise(self.task)])
+                await self._act(tree, growth, [self.dialect.revise(self.task, last)])
             case "reflect" | "criticise" as kind:
-                await self._remark(growth, kind)
+                await self._remark(growth, kind, last)
 
     async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
         if step.kind == "act":
@@ -160,10 +160,10 @@ class Coding:
         ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
         return result, after
 
-    async def _remark(self, growth: Growth, kind: StepKind) -> None:
+    async def _remark(self, growth: Growth, kind: StepKind, last: StepKind) -> None:
         """Two sentences on what was written: one's own, or a critic's."""
         sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
-        completion = await self.writer.write(growth, kind, [self.dialect.asking(kind)], sampling)
+        completion = await self.writer.write(growth, kind, [self.dialect.asking(kind, last)], sampling)
         step, span = growth.steps[-1], self.dialect.turns.again(completion)
         growth.steps[-1] = replace(step, spans=(*step.spans, span))
         growth.ids += span.ids

@@ -85,3 +85,15 @@ async def test_the_roles_read_well() -> None:
         f"<|user|>{again}<|end|><|assistant|>Answer: 8<|end|>"
         f"<|user|>{ask}<|end|><|assistant|>"
     )
+
+
+async def test_they_read_well_about_code_too() -> None:
+    task = Task("c", "Return one more.", {"solution.py": b"def f(x): ...\n"}, ("solution.py",))
+    replies = [Reply("def f(x): return x\n```"), Reply("It adds nothing."), Reply("def f(x): return x + 1\n```")]
+    core = ScriptedCore([*replies, Reply("Approved.")])
+    reasoner = Reasoner(core, ScriptedSandbox(nothing), Dialogue(4), clock=core.clock)
+    result = await reasoner.solve(task)
+    assert result.node == 3 and result.files["solution.py"].strip() == b"def f(x): return x + 1"
+    assert "It adds nothing.<|end|><|user|>Write the corrected code, complete.<|end|><|assistant|>```python\n" in (
+        core.asked[-1].text
+    )
