@@ -20,7 +20,7 @@ from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import Strategy
 from reasoner.search import Beam, Mcts, Steps, make
 from reasoner.tree import Head, Tree
-from reasoner.types import Sampling, Span, Step, StepKind, Verdict
+from reasoner.types import Sampling, Span, Step, Verdict
 
 DEPTH, WAYS, NOISE, VISITS = 4, 4, 0.2, 64
 NODES = 10_000
@@ -72,31 +72,40 @@ class Toy:
         return answered and share == 1.0
 
 
-def scheduled(strategy: Strategy, nodes: int, depth: int, width: int = 8) -> tuple[float, float]:
+def scheduled(strategy: Strategy, nodes: int, depth: int) -> tuple[float, float]:
     """Milliseconds of CPU a node over the first tenth and over the last tenth of a tree of `nodes`."""
-    tree, chance = Tree("scheduling"), random.Random(0)
+    tree = Tree("scheduling")
     tree.plant([Step("task", "")], "")
-    made = {kind: [_made(kind, chance) for _ in range(nodes)] for kind in ("think", "answer")}
     tenth, spent = nodes // 10, []
     for ends in (tenth, nodes - tenth, nodes):
         start = time.process_time()
-        while len(tree) <= ends:
-            for expand in strategy.select(tree, LEDGER, width - len(tree.in_flight)):
-                tree.opened(expand)
-            head = tree.in_flight[0]
-            deep = tree.sums(head.expand.node).depth + 1 >= depth
-            tree.add(head, *made["answer" if deep else "think"][len(tree) - 1], Cost())
+        grow(strategy, tree, ends, depth)
         spent.append(1e3 * (time.process_time() - start) / tenth)
     return spent[0], spent[2]
 
 
-def _made(kind: StepKind, chance: random.Random) -> tuple[list[Step], str, list[Verdict]]:
-    """Forty tokens and two verdicts. Nothing is ever solved; an answer is one of a thousand."""
+def grow(strategy: Strategy, tree: Tree, nodes: int, depth: int, width: int = 8) -> None:
+    """Grow a tree to `nodes`; a path of `depth` steps ends with an answer."""
+    while len(tree) <= nodes:
+        for expand in strategy.select(tree, LEDGER, width - len(tree.in_flight)):
+            tree.opened(expand)
+        head = tree.in_flight[0]
+        answered = tree.sums(head.expand.node).depth + 1 >= depth
+        tree.add(head, *_MADE[answered][len(tree) % _KINDS], Cost())
+
+
+def _made(answered: bool, chance: random.Random) -> tuple[list[Step], str, list[Verdict]]:
+    """Forty tokens and two verdicts. Nothing is ever solved; an answer is one of many."""
     span = Span(tuple(chance.randrange(50_000) for _ in range(40)), sampled=True, logprobs=(-0.5,) * 40)
     verdicts = [Verdict(chance.random() * 0.9, "value")]
-    if kind == "answer":
-        verdicts.append(Verdict(1.0, "answer", key=str(int(chance.paretovariate(1.0)) % 1000)))
-    return [Step(kind, "", (span,))], "", verdicts
+    if answered:
+        verdicts.append(Verdict(1.0, "answer", key=str(int(chance.paretovariate(1.0)))))
+    return [Step("answer" if answered else "think", "", (span,))], "", verdicts
+
+
+_KINDS = 2_003
+_MADE = {answered: [_made(answered, random.Random(place)) for place in range(_KINDS)] for answered in (False, True)}
+"""Made beforehand, so that they cost nothing while the time is taken."""
 
 
 def schedulers() -> dict[str, tuple[Strategy, int]]:
