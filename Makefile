@@ -30,7 +30,7 @@ lint: $(VENV)/.ready-dev ## check style and types
 	@$(RUN)/mypy
 
 bench: $(VENV)/.ready ## measure what the README quotes, the quick way
-	@for name in models core world exercism; do echo "$$name"; $(RUN)/python "benchmarks/$$name.py" --quick || exit 1; done
+	@for name in models core world exercism search_toys; do echo "$$name"; $(RUN)/python "benchmarks/$$name.py" --quick || exit 1; done
 
 clean: ## remove .venv and everything built here; models and traces stay in the store
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
