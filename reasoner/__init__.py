@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ToolError,
         TraceError,
     )
-    from reasoner.ledger import Budget, Cost, Ledger
+    from reasoner.ledger import Budget, Cost, Ledger, Prices
     from reasoner.library import Reasoner, Solver
     from reasoner.protocols import Core, Sandbox, Scene, StopPolicy, Strategy, Verifier, World
     from reasoner.sandboxes import open_sandbox
@@ -66,6 +66,7 @@ __all__ = [
     "LocalCore",
     "ModelError",
     "Node",
+    "Prices",
     "Reasoner",
     "ReasonerError",
     "Recorder",
@@ -106,7 +107,7 @@ _HOMES = {
     "cores.remote": ("RemoteCore",),
     "cores.scripted": ("ScriptedCore",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "ledger": ("Budget", "Cost", "Ledger"),
+    "ledger": ("Budget", "Cost", "Ledger", "Prices"),
     "protocols": ("Core", "Sandbox", "Scene", "StopPolicy", "Strategy", "Verifier", "World"),
     "library": ("Reasoner", "Solver"),
     "sandboxes": ("open_sandbox",),

@@ -260,6 +260,16 @@ def test_a_cut_line_and_a_foreign_file_are_said(tmp_path: Path, capfd: pytest.Ca
     assert "version 3, this program reads 1 to 2" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["resume", "replay"])
+def test_the_help_fits_into_80_columns(
+    name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert max(map(len, capfd.readouterr().out.splitlines())) <= 80
+
+
 def test_a_cost_of_nothing_is_no_reason_to_stop() -> None:
     assert Budget(1).spent_by(Cost()) == ""
     with pytest.raises(ConfigError, match="-1 for tokens"):
