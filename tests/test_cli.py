@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from reasoner.cli import main
+from reasoner.cli import flags, main
 from reasoner.cli.flags import count, seconds
+from reasoner.config import EFFORTS
 
 UNITTEST = (
     b"import unittest\nfrom f import f\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(f(), 1)\n"
@@ -77,6 +78,15 @@ def test_help_answers_within_ten_times_an_empty_program() -> None:
         return statistics.median(times)
 
     assert median("-m", "reasoner", "--help") <= 10 * median("-c", "pass")
+
+
+def test_what_help_lists_is_loaded_when_it_is_shown() -> None:
+    assert tuple(EFFORTS) == flags.EFFORTS
+    code = (
+        "import sys; from reasoner.cli.parser import parse; parse(['solve', 'x']);"
+        "assert 'reasoner.search' not in sys.modules and 'reasoner.config' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_help_imports_nothing_heavy() -> None:

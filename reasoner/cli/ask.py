@@ -58,9 +58,9 @@ def question(words: str | None) -> str:
 
 
 def one_line_of_thought(config: Config) -> Config:
-    """A single greedy attempt, unless a strategy was chosen: what is watched should read from top to bottom."""
+    """A single greedy attempt, unless a strategy or an effort was chosen: what is watched reads from top to bottom."""
     search = config.search
-    if search.strategy == type(search)().strategy:
+    if search.strategy == type(search)().strategy and not config.budget.effort:
         return replace(config, search=replace(search, strategy="single"))
     return config
 

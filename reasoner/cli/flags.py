@@ -2,13 +2,15 @@
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from reasoner.config import EFFORTS
-from reasoner.search import purposes
+from reasoner.cli.explained import Parser
+
+EFFORTS = ("low", "medium", "high", "max")
 
 
-def core(parser: argparse.ArgumentParser) -> None:
+def core(parser: Parser) -> None:
     group = parser.add_argument_group("the model")
     group.add_argument("--model", metavar="NAME", help="of 'reasoner models list', a directory, or a server's model")
     group.add_argument("--url", metavar="URL", help="ask this OpenAI-compatible server (key: $OPENAI_API_KEY)")
@@ -16,7 +18,7 @@ def core(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tokenizer", metavar="DIR", help="the server model's tokenizer, to speak token ids to it")
 
 
-def search(parser: argparse.ArgumentParser) -> None:
+def search(parser: Parser) -> None:
     group = parser.add_argument_group("the search")
     group.add_argument("--strategy", metavar="NAME", help="one of those below; default: auto")
     group.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
@@ -31,14 +33,13 @@ def search(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--calibration", metavar="FILE", help="what this model's scores are worth")
     group.add_argument("--verifier", metavar="NAME", help="whose scores guide steps and weigh votes")
     group.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
-    known = "\n".join(f"  {name:<10} {purpose}" for name, purpose in purposes().items())
-    parser.add_argument_group("strategies", known)
+    parser.explain("strategies", _strategies)
 
 
-def budget(parser: argparse.ArgumentParser) -> None:
+def budget(parser: Parser) -> None:
     group = parser.add_argument_group("the budget")
     group.add_argument(
-        "--effort", metavar="E", choices=tuple(EFFORTS), help="one knob for attempts, tokens and confidence: see below"
+        "--effort", metavar="E", choices=EFFORTS, help="one knob for attempts, tokens and confidence: see below"
     )
     group.add_argument("--confidence", metavar="P", type=share, help="stop when this sure, for example 0.9")
     group.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
@@ -46,15 +47,10 @@ def budget(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--budget-money", metavar="X", type=money, help="money it may cost, by the prices in the settings"
     )
-
-    known = [
-        f"  {name:<7} at most {e.attempts:>3} attempts, {e.tokens:>7,} tokens a task; votes end at {e.confidence:.1%}"
-        for name, e in EFFORTS.items()
-    ]
-    parser.add_argument_group("efforts", "\n".join(known))
+    parser.explain("efforts", _efforts)
 
 
-def place(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def place(parser: Parser) -> argparse._ArgumentGroup:
     """Where and how; a command may add flags of its own to the group."""
     group = parser.add_argument_group("where and how")
     group.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
@@ -105,3 +101,18 @@ def seconds(text: str) -> float:
     if number <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: say for example 90, 90s or 5m")
     return number
+
+
+def _strategies() -> Mapping[str, str]:
+    from reasoner.search import purposes
+
+    return purposes()
+
+
+def _efforts() -> Mapping[str, str]:
+    from reasoner.config import EFFORTS
+
+    return {
+        name: f"at most {e.attempts} attempts, {e.tokens:,} tokens a task; votes end at {e.confidence:.1%}"
+        for name, e in EFFORTS.items()
+    }

@@ -6,6 +6,7 @@ from typing import Any
 
 from reasoner.cli import flags
 from reasoner.cli.exits import TABLE
+from reasoner.cli.explained import Parser
 
 _ASK = """\
 Ask a question: the model thinks, runs the Python that it writes in a closed
@@ -67,7 +68,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     )
 
 
-def _ask(parser: argparse.ArgumentParser) -> None:
+def _ask(parser: Parser) -> None:
     parser.usage = 'reasoner ask "QUESTION" [flags]'
     parser.set_defaults(command="ask")
     parser.add_argument("question", metavar="QUESTION", nargs="?", help="what is asked; or pipe it in")
@@ -77,7 +78,7 @@ def _ask(parser: argparse.ArgumentParser) -> None:
     flags.json(flags.place(parser))
 
 
-def _run(parser: argparse.ArgumentParser) -> None:
+def _run(parser: Parser) -> None:
     parser.usage = "reasoner run PROBLEMS -o DIR [flags]"
     parser.set_defaults(command="run")
     parser.add_argument("path", metavar="PROBLEMS", type=Path, help="a JSONL file, or a directory of tasks")
@@ -100,7 +101,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     flags.json(place)
 
 
-def _report(parser: argparse.ArgumentParser) -> None:
+def _report(parser: Parser) -> None:
     parser.usage = "reasoner report DIR… [flags]"
     parser.set_defaults(command="report")
     parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="what 'reasoner run' wrote")

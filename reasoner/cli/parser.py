@@ -1,13 +1,12 @@
 """What can be typed: commands, flags, and the help that explains them. Nothing is looked up or loaded here."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from reasoner.cli import flags, many
-from reasoner.cli.exits import MISUSE, TABLE
+from reasoner.cli import chatting, flags, many
+from reasoner.cli.exits import TABLE
+from reasoner.cli.explained import Parser
 
 _TOP = """\
 Solve coding tasks with a small model on your own machine: it thinks, tries,
@@ -107,14 +106,15 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     Raises:
         SystemExit: help was asked for (0), or the line makes no sense (2).
     """
-    parser = _Parser(prog="reasoner", description=_TOP, epilog=_EXAMPLES + TABLE)
+    parser = Parser(prog="reasoner", description=_TOP, epilog=_EXAMPLES + TABLE)
     parser.add_argument("--version", action=_Version, help="print the version")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _solve(commands.add_parser("solve", help="solve a coding task", description=_SOLVE, epilog=_SOLVE_EXAMPLES + TABLE))
     _resume(
         commands.add_parser("resume", help="go on with a search", description=_RESUME, epilog=_RESUME_EXAMPLES + TABLE)
     )
     many.add(commands)
+    chatting.add(commands)
     _replay(
         commands.add_parser("replay", help="try policies over records", description=_REPLAY, epilog=_REPLAY_EXAMPLES)
     )
@@ -126,7 +126,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _solve(parser: argparse.ArgumentParser) -> None:
+def _solve(parser: Parser) -> None:
     parser.usage = "reasoner solve PATH [flags]"
     parser.set_defaults(command="solve")
     parser.add_argument("path", metavar="PATH", type=Path, help="a task's directory, or a JSONL file of tasks")
@@ -144,7 +144,7 @@ def _solve(parser: argparse.ArgumentParser) -> None:
     flags.json(place)
 
 
-def _resume(parser: argparse.ArgumentParser) -> None:
+def _resume(parser: Parser) -> None:
     parser.usage = "reasoner resume [TRACE] [flags]"
     parser.set_defaults(command="resume")
     parser.add_argument("trace", metavar="TRACE", nargs="?", help="a record's path, or a part of its name")
@@ -160,7 +160,7 @@ def _resume(parser: argparse.ArgumentParser) -> None:
     flags.json(place)
 
 
-def _replay(parser: argparse.ArgumentParser) -> None:
+def _replay(parser: Parser) -> None:
     parser.usage = "reasoner replay RECORD... [flags]"
     parser.set_defaults(command="replay")
     parser.add_argument("records", metavar="RECORD", nargs="+", type=Path, help="a trace, samples, or a folder of them")
@@ -181,9 +181,9 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     flags.json(parser)
 
 
-def _models(parser: argparse.ArgumentParser) -> None:
+def _models(parser: Parser) -> None:
     parser.set_defaults(command="models")
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     listing = actions.add_parser("list", help="which models are known, and which are here")
     pull = actions.add_parser("pull", help="fetch a model, verify and convert it", epilog="example: models pull 0.5b")
     path = actions.add_parser("path", help="print the directory of a model that is here")
@@ -193,9 +193,9 @@ def _models(parser: argparse.ArgumentParser) -> None:
         flags.json(action)
 
 
-def _sandbox(parser: argparse.ArgumentParser) -> None:
+def _sandbox(parser: Parser) -> None:
     parser.set_defaults(command="sandbox")
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     build = actions.add_parser("build", help="build the Docker image, from a registry's or from this Python")
     build.add_argument(
         "--base", metavar="IMAGE", default="", help="a registry's image with Python, such as python:3.12"
@@ -205,18 +205,6 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     prune = actions.add_parser("prune", help="remove what a killed run left: containers and folders")
     for action in (build, probe, prune):
         flags.json(action)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Help is shown as written, an error is one sentence, and flags are spelt in full: a new one breaks no script."""
-
-    def __init__(self, **settings: object) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(**settings, allow_abbrev=False)  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
-        raise SystemExit(MISUSE)
 
 
 class _Version(argparse.Action):

@@ -11,7 +11,7 @@ from rich.console import Console
 from reasoner import trace
 from reasoner.cli.ask import answered, conclude, one_line_of_thought, question
 from reasoner.cli.screen import Screen
-from reasoner.config import Config, SearchConfig
+from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TaskError
 from reasoner.repl.asking import AskView
@@ -92,3 +92,4 @@ def test_what_is_no_question_is_refused(monkeypatch: pytest.MonkeyPatch, content
 def test_a_chosen_strategy_is_kept_and_the_default_reads_from_top_to_bottom() -> None:
     assert one_line_of_thought(Config()).search.strategy == "single"
     assert one_line_of_thought(Config(search=SearchConfig(strategy="best_of_n"))).search.strategy == "best_of_n"
+    assert one_line_of_thought(Config(budget=BudgetConfig(effort="low"))).search.strategy == "auto"
