@@ -67,12 +67,10 @@ class Tally:
 
     count: int = 0
     total: float = 0.0
-    best: float = -math.inf
 
     def add(self, score: float) -> None:
         self.count += 1
         self.total += score
-        self.best = max(self.best, score)
 
     @property
     def mean(self) -> float:
