@@ -17,6 +17,8 @@ from reasoner.assembly import assemble
 from reasoner.batch import Folder, Job, Problems, Selection, Summary, read_problems, summarise
 from reasoner.batch import run as run_jobs
 from reasoner.cli.exits import INFRASTRUCTURE, MISUSE, SOLVED
+from reasoner.cli.expected import expected
+from reasoner.cli.records import store
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             screen.say(f"the earlier run is kept in {folder.moved}")
         began = time.monotonic()
         code = _work(config, jobs, folder, screen, arguments.workers)
-        summary = summarise(folder.records(), len(jobs), problems.bad)
+        summary = _summary(folder, jobs, problems)
         folder.write_summary(asdict(summary))
     _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
     return code or _code(summary)
@@ -67,6 +69,8 @@ def _work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worke
         screen.say(f"{done} of {len(jobs)} are done already")
     if done == len(jobs):
         return 0
+    if cost := expected(config, store(), len(jobs) - done):
+        screen.say(cost)
     signals = Signals(screen)
 
     async def work() -> None:
@@ -74,7 +78,7 @@ def _work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worke
         async with AsyncExitStack() as opened:
             with screen.progress() as progress:
                 reasoner = await opened.enter_async_context(assemble(config, progress=progress))
-            solved = summarise(folder.records(), len(jobs)).solved
+            solved = _summary(folder, jobs).solved
             with screen.run(Tally(time.monotonic, len(jobs), done, solved)) as watcher:
                 await run_jobs(reasoner, jobs, folder, workers=workers, watcher=watcher)
 
@@ -83,6 +87,12 @@ def _work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worke
     except asyncio.CancelledError:
         return signals.code
     return 0
+
+
+def _summary(folder: Folder, jobs: list[Job], problems: Problems | None = None) -> Summary:
+    """Of the tasks that this command is about; the directory may hold more."""
+    asked = {job.key for job in jobs}
+    return summarise((r for r in folder.records() if r.key in asked), len(jobs), problems.bad if problems else ())
 
 
 def _code(summary: Summary) -> int:
