@@ -13,7 +13,8 @@ from reasoner.search.vote import elected
 from reasoner.tree import Node, Tree
 from reasoner.types import Expand, NodeId, Sampling
 
-_AGREES = re.compile(r"\W*approved\b", re.I)
+_AGREES = re.compile(r"\W*(approved|(\w+ )?(answer|code|solution|it|that) is (\w+ly )?(correct|right))\b", re.I)
+_OBJECTS = re.compile(r"\b(but|however|except|although|should|incorrectly|wrong)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Dialogue:
 
 
 def agrees(node: Node) -> bool:
-    """Whether a node is a critic's word of approval."""
-    said = node.step("criticise")
-    return said is not None and _AGREES.match(said.text) is not None
+    """Whether a node is a critic's word of approval: the one that was asked for, or what small cores say instead."""
+    step = node.step("criticise")
+    said = step.text if step else ""
+    return _AGREES.match(said) is not None and _OBJECTS.search(said) is None

@@ -7,7 +7,8 @@ from reasoner.ledger import Cost, Ledger
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Dialogue
-from reasoner.tree import Tree
+from reasoner.search.dialogue import agrees
+from reasoner.tree import Node, Tree
 from reasoner.types import Files, Json, Step, StepKind, Task, ToolResult, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
@@ -59,6 +60,26 @@ def test_visible_tests_overrule_the_critic(tree: Tree) -> None:
         tree.add(tree.opened(expand), [Step("act", "x")], "w", [Verdict(score, "visible")], Cost())
         turn(tree, dialogue, "Wrong." if score == 0.5 else "Approved")
     assert dialogue.answer(tree) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "agreed"),
+    [
+        ("Approved", True),
+        ("**Approved.** Well done.", True),
+        ("The answer is correct in every case.", True),
+        ("Your code is entirely correct.", True),
+        ("It is right.", True),
+        ("The answer is not correct.", False),
+        ("The answer is correct, but the steps are not.", False),
+        ("The answer is incorrect.", False),
+        ("Not approved.", False),
+        ("It cannot be approved.", False),
+        ("", False),
+    ],
+)
+def test_a_critic_agrees_in_the_word_asked_for_or_in_a_plain_one(said: str, agreed: bool) -> None:
+    assert agrees(Node(2, 1, "criticise", (Step("criticise", said),), "w")) is agreed
 
 
 def nothing(name: str, arguments: Json, files: Files) -> ToolResult:
