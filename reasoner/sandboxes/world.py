@@ -32,12 +32,13 @@ _FILES_S = 60.0
 _DRIFT = "its world was lost and made again, and came out differently"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
-    """How a snapshot was made: the request, and a digest of what came of it."""
+    """How a snapshot was made: the request, and a digest of what came of it. A long line has many of them: what they
+    have in common, limits and programs, is there once."""
 
     request: Mapping[str, Any]
-    outcome: str
+    outcome: bytes
 
 
 class GuestWorld:
@@ -141,7 +142,7 @@ class GuestWorld:
             limits,
             **{n: min(getattr(limits, n), getattr(self._limits, n)) for n in ("memory", "disk", "inodes", "processes")},
         )
-        request = {"op": "run", "at": at, "state": tool.state, "limits": dict(vars(within))}
+        request = {"op": "run", "at": at, "state": tool.state, "limits": _shared(within)}
         if tool.state == "heap":
             code = arguments.get("code")
             if not isinstance(code, str):
@@ -238,6 +239,12 @@ async def _tell(guest: Guest, request: Mapping[str, Any], deadline_s: float) -> 
 
 
 @functools.lru_cache(maxsize=64)
+def _shared(limits: Limits) -> Mapping[str, Any]:
+    """The limits as JSON carries them; nobody changes them."""
+    return dict(vars(limits))
+
+
+@functools.lru_cache(maxsize=64)
 def _program(content: bytes) -> tuple[str, str]:
     """A program as JSON carries it, and what names it. Kept: the journal holds it once, however often it is called."""
     return base64.b64encode(content).decode(), hashlib.sha256(content).hexdigest()
@@ -256,11 +263,11 @@ def _encoded(files: Files) -> dict[str, str]:
     return {path: base64.b64encode(content).decode() for path, content in files.items()}
 
 
-def _outcome(answer: Mapping[str, Any]) -> str:
+def _outcome(answer: Mapping[str, Any]) -> bytes:
     """What two runs of one request must have in common: files, output, value, error."""
     result = answer.get("result") or {}
     seen = [answer.get("fingerprint"), *(result.get(name) for name in ("output", "value", "error"))]
-    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    return hashlib.blake2b(json.dumps(seen).encode(), digest_size=16).digest()
 
 
 def _refusal(answer: Mapping[str, Any]) -> None:

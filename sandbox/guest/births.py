@@ -11,7 +11,7 @@ import time
 from guest import heaps
 
 _PATIENCE_S = 2.0
-_SHARE = 32
+SHARE = 32
 """One of this many interpreters that a world may hold can be a child that waits for a call."""
 
 
@@ -50,7 +50,7 @@ class Births:
 
     def prepare(self, parent):
         """Fork a child of `parent` ahead of its call."""
-        most = self._world.settings["nodes"] // _SHARE
+        most = self._world.settings["nodes"] // SHARE
         if not most:
             return
         try:

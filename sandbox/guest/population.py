@@ -8,8 +8,6 @@ import time
 from guest import processes
 
 _PASSES = 2000
-_DEAD = 8
-"""Dead interpreters that may wait until somebody waits for them: waking a node to do so costs as much as a fork."""
 
 
 class Population:
@@ -19,8 +17,9 @@ class Population:
         self.root = root
         self.heaps = {root.pid: root}
         self.calls = set()
-        self.dead = {}
-        """Heap -> process ids of those that it has to wait for, once there are enough of them."""
+        self.dead, self.spare = {}, 0
+        """Heap -> process ids of those that it has to wait for, and how many there may be at once: they count against
+        the limit of processes, but waking a node to wait for one costs as much as a fork."""
         self.servants = set()
         """Process ids of programs that are held loaded: trusted, and nobody's stray."""
         self.exits = {}
@@ -81,7 +80,7 @@ class Population:
         heap.close()
         for pid in (heap.pid, *self.dead.pop(heap, ())):
             self.dead.setdefault(heap.keeper(self.root), []).append(pid)
-        if sum(map(len, self.dead.values())) > _DEAD:
+        if sum(map(len, self.dead.values())) > self.spare:
             self.collect_all()
 
     def collect_all(self):

@@ -6,7 +6,7 @@ import collections
 Snapshot = collections.namedtuple("Snapshot", "heap manifest")
 
 ROOT = "s0"
-_LINE, _NEAR = 8, 4
+_LINE, _NEAR = 12, 4
 
 
 class Missing(Exception):

@@ -10,6 +10,7 @@ import sys
 import time
 
 from guest import facts, files, heaps
+from guest.births import SHARE
 from guest.calls import SCRATCH, Calls
 from guest.events import Events
 from guest.frames import Inbox, encode
@@ -79,6 +80,7 @@ class Supervisor:
     def _op_open(self, request):
         self.settings = request["settings"]
         self.opening = request
+        self.people.spare = self.settings["nodes"] // SHARE
         self.people.root.ask(("configure", self.settings))
 
     def opened(self):
