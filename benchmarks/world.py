@@ -47,7 +47,7 @@ while True:
         while True:
             signal.pause()
     line.append(os.getpid())
-    if len(line) > 8:
+    if len(line) > 12:
         os.kill(line.pop(1), 9)
     os.write(1, head + body)
 """
@@ -301,7 +301,8 @@ async def session(kind: str, flags: argparse.Namespace) -> dict[str, Any]:
             if len(kept) > 100:
                 await world.release(kept.pop(1))
             if i in (count // 5, count - 1):
-                seen.append((len(below()), len(os.listdir("/proc/self/fd")), held(world), resident()))
+                await asyncio.sleep(SETTLED_S)
+                seen.append((len(members(world)), len(os.listdir("/proc/self/fd")), held(world), resident()))
     (p0, f0, g0, r0), (p1, f1, g1, r1) = seen
     say(f"{kind}: after {count // 5} and {count} cells {p0} and {p1} processes, {f0} and {f1} descriptors of the host")
     say(f"  guest {g0 >> 20} and {g1 >> 20} MB, host {r0 >> 20} and {r1 >> 20} MB")
@@ -330,12 +331,16 @@ def held(world: Any) -> int:
     """Bytes of a world's processes, shared pages counted once (its namespace's, by their share); 0 where none tells."""
     total = 0
     with suppress(OSError):
-        mine = os.readlink(f"/proc/{first(world)}/ns/pid")
-        for pid in below():
-            if os.readlink(f"/proc/{pid}/ns/pid") == mine:
-                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                total += next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith("Pss:"))
+        for pid in members(world):
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith("Pss:"))
     return total
+
+
+def members(world: Any) -> list[int]:
+    """Processes of this world: those of its namespace."""
+    mine = os.readlink(f"/proc/{first(world)}/ns/pid")
+    return [pid for pid in below() if os.readlink(f"/proc/{pid}/ns/pid") == mine]
 
 
 def first(world: Any) -> int:
