@@ -13,6 +13,7 @@ from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Ledger, Prices
 from reasoner.loop import Loop, Moves, moves, restored
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
+from reasoner.sandboxes.remembered import Remembered
 from reasoner.stopping import BudgetSpent, FirstOf, Solved
 from reasoner.suites import suite_arguments
 from reasoner.toolbox import Toolbox
@@ -132,7 +133,8 @@ class Reasoner:
             tree.plant([root], world.root)
         if root or past is None:
             tell(Added(tree[tree.root]))
-        loop = Loop(task, self.core, self.sandbox, world, tools, self.verifiers, self.limits, moving)
+        sandbox = Remembered(self.sandbox)
+        loop = Loop(task, self.core, sandbox, world, tools, self.verifiers, self.limits, moving)
         before = await self._before(past, moving, world, ledger, tell)
         solved = before is not None and before.solved
         heads = past.unfinished if past else []
@@ -144,10 +146,10 @@ class Reasoner:
         if answer is not None:
             files = await world.get(tree[answer].world, task.editable)
         said = answer_of(tree[answer]) if answer is not None and task.is_question else ""
-        return _Found(stop, answer, files, said)
+        return _Found(stop, answer, files, said, sandbox)
 
     async def _conclude(self, task: Task, found: "_Found", ledger: Ledger, tell: Listener) -> Result:
-        result = await self._result(task, found.stop, found.answer, found.files, found.said, ledger)
+        result = await self._result(task, found, ledger)
         tell(Finished(result))
         return result
 
@@ -204,41 +206,41 @@ class Reasoner:
             for head in growing.values():
                 tell(Dropped(head.id, "stopped", tell.branches[head.id].spent))
 
-    async def _result(
-        self, task: Task, stop: Stop, answer: NodeId | None, files: Files | None, said: str, ledger: Ledger
-    ) -> Result:
-        report = await self._grade(task, files, task.visible)
-        compare = self._compare(said, task.answer) if task.is_question else self._grade(task, files, task.hidden)
-        hidden = await compare
+    async def _result(self, task: Task, found: "_Found", ledger: Ledger) -> Result:
+        report = await self._grade(task, found, task.visible)
+        if task.is_question:
+            hidden = await self._compare(found.said, task.answer)
+        else:
+            hidden = await self._grade(task, found, task.hidden)
         decisive = report or hidden
         status: Status = "suspended" if ledger.exhausted else "unsolved"
         if decisive and decisive.solved:
             status = "solved"
-        elif said and not decisive:
+        elif found.said and not decisive:
             status = "answered"
         return Result(
             task.id,
             status,
-            stop,
-            answer,
-            files or {},
+            found.stop,
+            found.answer,
+            found.files or {},
             report,
             asdict(ledger.spent),
             self.sandbox.level,
             self.core.info.name,
             hidden=hidden,
-            answer=said,
+            answer=found.said,
         )
 
     async def _compare(self, said: str, reference: str | None) -> Report | None:
         maths = next((v.maths for v in self.verifiers if isinstance(v, Answers)), None)
         return await graded(said, reference, maths)
 
-    async def _grade(self, task: Task, files: Files | None, suite: Suite | None) -> Report | None:
-        """`files` are what is changed; None where there is no answer."""
-        if suite is None or files is None:
+    async def _grade(self, task: Task, found: "_Found", suite: Suite | None) -> Report | None:
+        """What a fresh world says of the answer, or said when it was judged; None where there is no answer."""
+        if suite is None or found.files is None:
             return None
-        return await self.sandbox.grade({**task.files, **files}, suite, self.limits)
+        return await found.sandbox.grade({**task.files, **found.files}, suite, self.limits)
 
     def _moves(self, task: Task, world: World, tools: Toolbox, tell: Listener) -> Moves:
         return moves(task, self.core, world, tools, self.limits, self.sandbox.level, tell)
@@ -274,7 +276,9 @@ class _Found:
     stop: Stop
     answer: NodeId | None
     files: Files | None
+    """What is changed; None where there is no answer."""
     said: str
+    sandbox: Sandbox
 
 
 class _Pulse:
