@@ -6,6 +6,7 @@ Raises `ConfigError` where matplotlib, the extra `report`, is not installed.
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,10 +107,8 @@ def _accuracy(at: "Axes", runs: Sequence[Run], chance: Chance) -> None:
         if share is None:
             continue
         highest = max(highest, share.high)
-        spent = np.sort([s.tokens for s in run.graded if s.solved])
-        within = np.arange(1, len(spent) + 1) / len(run.graded)
-        if len(spent):
-            at.step(spent, within, where="post", color=_colour(run), linewidth=1.4, alpha=0.55)
+        spent, within = _within(run)
+        at.step(spent, within, where="post", color=_colour(run), linewidth=1.4, alpha=0.55)
         error = [[max(0.0, share.value - share.low)], [max(0.0, share.high - share.value)]]
         x = max(1.0, per_task(run))
         at.errorbar(x, share.value, error, fmt="o", color=_colour(run), capsize=3, label=run.letter, markersize=7)
@@ -121,6 +120,17 @@ def _accuracy(at: "Axes", runs: Sequence[Run], chance: Chance) -> None:
     at.yaxis.set_major_formatter(_as_percent)
     at.set_xlabel("computed tokens a task")
     at.set_ylabel("solved")
+
+
+def _within(run: Run) -> tuple[list[int], list[float]]:
+    """Tokens, and the share that was solved within so many; each task counts once, however many epochs it has."""
+    tasks = run.by_task()
+    solved = sorted(
+        (s.tokens, 1 / len(samples) / len(tasks)) for samples in tasks.values() for s in samples if s.solved
+    )
+    if not solved:
+        return [], []
+    return [solved[0][0], *(tokens for tokens, _ in solved)], [0.0, *accumulate(weight for _, weight in solved)]
 
 
 def _forest(at: "Axes", rows: Sequence[tuple[str, Estimate, bool]]) -> None:
