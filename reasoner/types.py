@@ -334,7 +334,7 @@ class Expand:
     move: Move
     sampling: Sampling
     think: bool = False
-    """Let the core plan in prose before it acts."""
+    """Let the core plan in prose before it acts; for a question, speak before it runs another block."""
     lead: bool = False
     """Begin the file with the stub's own lines, up to its first empty body; for a question, begin with code."""
     kept: Kept | None = None

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reasoner.cli import flags, many
+from reasoner.cli import chatting, flags, many
 from reasoner.cli.exits import TABLE
 from reasoner.cli.explained import Parser
 
@@ -114,6 +114,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         commands.add_parser("resume", help="go on with a search", description=_RESUME, epilog=_RESUME_EXAMPLES + TABLE)
     )
     many.add(commands)
+    chatting.add(commands)
     _replay(
         commands.add_parser("replay", help="try policies over records", description=_REPLAY, epilog=_REPLAY_EXAMPLES)
     )

@@ -8,8 +8,8 @@ session       the conversation on disk, good at every step
 """
 
 from reasoner.conversation.conversation import Conversation
-from reasoner.conversation.efforts import EFFORTS, Effort
+from reasoner.conversation.efforts import EFFORTS, OWN, Effort
 from reasoner.conversation.session import Session
 from reasoner.conversation.turns import Place, Stop, Turn
 
-__all__ = ["EFFORTS", "Conversation", "Effort", "Place", "Session", "Stop", "Turn"]
+__all__ = ["EFFORTS", "OWN", "Conversation", "Effort", "Place", "Session", "Stop", "Turn"]

@@ -39,6 +39,7 @@ class Conversation:
     notice: Callable[[str], None] = lambda sentence: None
     turns: dict[int, Turn] = field(default_factory=dict)
     effort: str = "low"
+    """A name of `EFFORTS`, or `OWN`."""
     budget: Budget = Budget()
     """Of each turn."""
     _world: Restored | None = None
@@ -204,17 +205,17 @@ class Conversation:
         listeners: tuple[Listener, ...],
         warm: bool,
     ) -> Turn:
-        effort = EFFORTS[self.effort]
         self._pausing = Pausing(self.reasoner.core)
         budget = _beyond(self.budget, past.spent) if past else self.budget
         self._ledger = Ledger(
             budget, clock=self.reasoner.clock, carried=past.spent if past else None, prices=self.reasoner.prices
         )
+        effort = EFFORTS.get(self.effort)
         reasoner = replace(
             self.reasoner,
             core=self._pausing,
-            strategy=effort.strategy(_WARM if warm else None),
-            stop=FirstOf((self._pausing, effort.stop)),
+            strategy=effort.strategy(_WARM if warm else None) if effort else self.reasoner.strategy,
+            stop=FirstOf((self._pausing, effort.stop if effort else self.reasoner.stop)),
             budget=budget,
         )
         task = Task(f"turn {turn.id}", turn.words, turn.files)

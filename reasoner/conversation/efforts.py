@@ -11,6 +11,8 @@ from reasoner.tree import Tree
 from reasoner.types import Expand, NodeId, Sampling, Stop
 
 SAID = "it said all it had to say"
+OWN = "own"
+"""The effort that takes strategy and stopping policy as the reasoner has them."""
 _WARM = 0.7
 _TOKENS = 768
 _STEPS = 24
@@ -27,7 +29,7 @@ class Line:
         tip = tree.nodes[-1].id
         if tree.in_flight or not free or tree.closed(tip) or tree.depth >= self.most or _is_lost(tree):
             return []
-        return [Expand(tip, "continue", self.sampling)]
+        return [Expand(tip, "continue", self.sampling, think=True)]
 
     def answer(self, tree: Tree) -> NodeId | None:
         tip = tree.nodes[-1].id

@@ -94,6 +94,11 @@ class Stepwise:
         end = self.tokenizer.controls.get("</tool_call>")
         return () if end is None else (end,)
 
+    @property
+    def fences(self) -> tuple[int, ...]:
+        """What a block can begin with: a small core likes to write the one again whose output it has just seen."""
+        return tuple(dict.fromkeys(self.turns.encode(text)[0] for text in ("```", BEGUN)))
+
     def observe(self, result: ToolResult, after: Completion) -> Step:
         """What a block printed, right below it; in a user's turn of its own if the core had ended its turn."""
         words = prompt("output", output=_middle_cut(_said(result), self.output))

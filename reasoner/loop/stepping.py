@@ -81,6 +81,7 @@ class Stepping:
             max_tokens=expand.sampling.max_tokens if most is None else most,
             stop=(*expand.sampling.stop, *STOPS),
             stop_ids=(*expand.sampling.stop_ids, *self.dialect.stop_ids),
+            without=self.dialect.fences if expand.think and before[-1].kind == "observe" else expand.sampling.without,
         )
         begun = BEGUN if expand.lead and not growth.steps else ""
         opening = self.dialect.opening(before[-1].kind, "" if growth.steps else words, begun)
