@@ -14,7 +14,7 @@ from reasoner.assembly import assemble
 from reasoner.cli.exits import SOLVED
 from reasoner.cli.settings import settings
 from reasoner.config import Config, recorded
-from reasoner.conversation import OWN, Session
+from reasoner.conversation import EFFORTS, OWN, Session
 from reasoner.errors import ConfigError
 from reasoner.models.store import home
 from reasoner.repl.chat.chat import Chat
@@ -36,9 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         return await opened.enter_async_context(assemble(config))
 
     store.mkdir(parents=True, exist_ok=True)
-    effort = "low" if config.search.strategy == type(config.search)().strategy else OWN
     reader, goes_on = _reader(store, live), arguments.goes_on or ""
-    chat = Chat(opening, reader, console, store, goes_on, live=live, yes=arguments.yes, effort=effort)
+    chat = Chat(opening, reader, console, store, goes_on, live=live, yes=arguments.yes, effort=_effort(config))
     asyncio.run(chat.run())
     return SOLVED
 
@@ -47,6 +46,13 @@ def _reader(store: Path, live: bool) -> Reader:
     if live:
         return TerminalReader(store / "history", list(COMMANDS))
     return PipeReader(sys.stdin, sys.stdout)
+
+
+def _effort(config: Config) -> str:
+    """The chat's own for the same word; what a strategy or another effort was chosen for is taken as it is."""
+    if config.search.strategy == type(config.search)().strategy and config.budget.effort in ("", *EFFORTS):
+        return config.budget.effort or "low"
+    return OWN
 
 
 def _as_begun(store: Path, name: str, config: Config) -> Config:

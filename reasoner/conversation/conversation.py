@@ -107,15 +107,15 @@ class Conversation:
         Raises:
             What `Reasoner.search` raises; then the turn is `unfinished`, as one that is cancelled.
         """
-        number, base, files = max(self.turns, default=0) + 1, self.at, dict(files or {})
+        number, base, files = self.session.next(), self.at, dict(files or {})
         world = await self._opened()
         at = await world.put(self._snapshot(world, base), files) if files else self._snapshot(world, base)
         tree = Tree(f"turn {number}", self.reasoner.seed)
         tree.plant(self._root(base, words, files), at)
         turn = Turn(number, base, words, files, tree)
+        recorder = Recorder(self.session.path(number), self.reasoner.clock)
         self.session.ask(number, base)
         self.turns[number] = turn
-        recorder = Recorder(self.session.path(number), self.reasoner.clock)
         return await self._grow(turn, world, recorder, None, listeners, warm)
 
     async def go_on(self, turn: Turn, *listeners: Listener) -> Turn:

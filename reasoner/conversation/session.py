@@ -95,6 +95,13 @@ class Session:
             file.write(b"\n")
         return session
 
+    def next(self) -> int:
+        """A number that no turn has, not even one that is lost."""
+        number = max((asked.turn for asked in self.asked), default=0) + 1
+        while self.path(number).exists():
+            number += 1
+        return number
+
     def ask(self, turn: int, base: Place | None) -> None:
         self.asked.append(Asked(turn, base))
         self.pending = turn

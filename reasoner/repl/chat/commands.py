@@ -164,7 +164,7 @@ async def _effort(chat: Talking, rest: str) -> None:
         if rest not in (*EFFORTS, OWN):
             raise Misused(f"there is no effort {printable(rest)!r}: choose one of {', '.join((*EFFORTS, OWN))}")
         talk.effort = rest
-    purposes = {name: effort.purpose for name, effort in EFFORTS.items()} | {OWN: "as --strategy and its like say"}
+    purposes = {name: effort.purpose for name, effort in EFFORTS.items()} | {OWN: "as the flags say that it was begun with"}
     for name, purpose in purposes.items():
         chat.say(f"  {'●' if name == talk.effort else '○'} {name:<8} {purpose}")
 
