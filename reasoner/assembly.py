@@ -134,7 +134,7 @@ def _services(config: FetchConfig, limits: LimitsConfig) -> dict[str, Service]:
 
 def _verifiers(config: Config, core: CoreInfo | None = None) -> tuple[Verifier, ...]:
     """Those that were asked for, and the one whose scores guide the search. Raises ConfigError."""
-    return verifiers.make([*config.verifiers, *filter(None, [config.search.verifier])], core)
+    return verifiers.make([*config.verifiers, *filter(None, [config.search.guide])], core)
 
 
 def _stop(config: Config, core: CoreInfo | None = None) -> StopPolicy:

@@ -63,7 +63,7 @@ class SearchConfig:
     think: bool = False
     """Plan in prose before the code."""
     seed: int = 0
-    verifier: str = ""
+    guide: str = ""
     """The source whose scores guide steps and weigh votes; empty takes the visible tests for code and the core's own
     likelihood for a question, and counts votes."""
     beam_width: int = _at_least(1, 4)

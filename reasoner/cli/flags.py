@@ -31,7 +31,7 @@ def search(parser: Parser) -> None:
         "--verifiers", metavar="NAMES", help="judge by these too: certainty, lowest, judge, behaviour, self_tests"
     )
     group.add_argument("--calibration", metavar="FILE", help="what this model's scores are worth")
-    group.add_argument("--verifier", metavar="NAME", help="whose scores guide steps and weigh votes")
+    group.add_argument("--guide", metavar="NAME", help="whose scores guide steps and weigh votes")
     group.add_argument("--seed", metavar="N", type=int, help="the same seed grows the same tree")
     parser.explain("strategies", _strategies)
 

@@ -17,7 +17,7 @@ _FLAGS = {
         "temperature": "temperature",
         "think": "think",
         "seed": "seed",
-        "verifier": "verifier",
+        "guide": "guide",
     },
     "budget": {
         "effort": "effort",

@@ -49,7 +49,7 @@ __all__ = [
 AUTO: Mapping[Kind, str] = {"coding": "rewind", "question": "vote"}
 """What `auto` stands for."""
 _GUIDES: Mapping[Kind, str] = {"coding": VISIBLE, "question": LIKELIHOOD}
-"""The verifier, where none is named."""
+"""The guide, where none is named."""
 _PARAGRAPH = ("\n\n",)
 """What ends a step of a question; code is not cut into steps."""
 
@@ -101,10 +101,10 @@ class _Wanted:
 
     @property
     def steps(self) -> Steps:
-        verifier = self.config.verifier or _GUIDES[self.kind]
+        guide = self.config.guide or _GUIDES[self.kind]
         if self.kind == "coding":
-            return Steps(verifier, self.sampling)
-        return Steps(verifier, self.sampling, ends=_PARAGRAPH, averaged=verifier != LIKELIHOOD)
+            return Steps(guide, self.sampling)
+        return Steps(guide, self.sampling, ends=_PARAGRAPH, averaged=guide != LIKELIHOOD)
 
     def beam(self, rule: Rule) -> Beam:
         return Beam(self.steps, self.config.attempts, self.config.beam_width, rule)
@@ -122,14 +122,14 @@ _KNOWN = {
         lambda w: Rewind(w.config.attempts, w.sampling, think=w.config.think),
     ),
     "vote": _Known(
-        "independent attempts, answered as most of them do (weighed by --verifier)",
-        lambda w: Vote(w.config.attempts, w.sampling, w.config.verifier, w.config.think),
+        "independent attempts, answered as most of them do (weighed by --guide)",
+        lambda w: Vote(w.config.attempts, w.sampling, w.config.guide, w.config.think),
     ),
     "adaptive": _Known(
         "fresh attempts, rewinds or revisions by how hard the first samples were",
         lambda w: Adaptive(w.config.attempts, w.sampling, think=w.config.think),
     ),
-    "beam": _Known("step by step, the best go on by --verifier", lambda w: w.beam("top")),
+    "beam": _Known("step by step, the best go on by --guide", lambda w: w.beam("top")),
     "dvts": _Known("beam search in subtrees that never meet", lambda w: w.beam("dvts")),
     "rebase": _Known("beam search where every step goes on by its share of the score", lambda w: w.beam("rebase")),
     "mcts": _Known(

@@ -48,7 +48,7 @@ class Beam:
         return self._missing(tree, tree.depth - 1, free) or self._missing(tree, tree.depth, free)
 
     def answer(self, tree: Tree) -> NodeId | None:
-        return elected(tree, self.steps.verifier)
+        return elected(tree, self.steps.guide)
 
     def _missing(self, tree: Tree, depth: int, free: int) -> list[Expand]:
         """What is to grow from this level and does not yet, as far as there is room."""

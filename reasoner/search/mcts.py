@@ -39,7 +39,7 @@ class Mcts:
         return [self.steps.on(tree, node) for node in nodes if node is not None]
 
     def answer(self, tree: Tree) -> NodeId | None:
-        return elected(tree, self.steps.verifier)
+        return elected(tree, self.steps.guide)
 
 
 class _Walk:

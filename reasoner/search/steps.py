@@ -15,11 +15,11 @@ from reasoner.types import Expand, NodeId, Sampling
 
 @dataclass(frozen=True)
 class Steps:
-    """`verifier` is the source whose scores guide; a path has at most `depth` steps; `ends` are texts that end one.
+    """`guide` is the source whose scores lead the search; a path has at most `depth` steps; `ends` are texts that end one.
     `averaged` takes the mean of a path's scores for the score of its last step: less noise, where a path's steps are
     parts of one solution and not one solution after the other."""
 
-    verifier: str = LIKELIHOOD
+    guide: str = LIKELIHOOD
     sampling: Sampling = Sampling(temperature=0.7)
     depth: int = 12
     ends: tuple[str, ...] = ()
@@ -36,14 +36,14 @@ class Steps:
         return Expand(node, "continue", replace(self.sampling, stop=(*self.sampling.stop, *self.ends)))
 
     def source(self, tree: Tree) -> str:
-        """The verifier, or the core's own likelihood while the verifier has said nothing at all."""
-        return LIKELIHOOD if tree.mean(tree.root, self.verifier) is None else self.verifier
+        """The guide, or the core's own likelihood while the guide has said nothing at all."""
+        return LIKELIHOOD if tree.mean(tree.root, self.guide) is None else self.guide
 
     def worths(self, tree: Tree, nodes: Sequence[NodeId]) -> list[float]:
         """Scores that can be compared: all of one source. A node on which it is silent counts as the worst of them;
         where it is silent on all, the core's own likelihood speaks."""
         of = tree.along if self.averaged else tree.score
-        scores = [of(node, self.verifier) for node in nodes]
+        scores = [of(node, self.guide) for node in nodes]
         worst = min((s for s in scores if s is not None), default=None)
         if worst is None:
             return [tree.score(node, LIKELIHOOD) or 0.0 for node in nodes]

@@ -8,7 +8,8 @@ from reasoner.protocols import Scene
 from reasoner.tree import Node
 from reasoner.types import Verdict
 
-SOURCE = "reward"
+KINDS = {"outcome": "reward", "step": "step"}
+"""What a head looks at -> how its source begins, as it is asked for: `reward:HEAD`, `step:HEAD`."""
 
 
 @dataclass(frozen=True)
@@ -29,4 +30,4 @@ class Reward:
             return None
         value = await scene.core.value([*scene.tree.ids(node.parent), *node.ids], self.head)
         scene.ledger.charge(Cost(verifier=1))
-        return Verdict(value, f"{SOURCE}:{self.head}")
+        return Verdict(value, f"{KINDS[self.each]}:{self.head}")
