@@ -15,7 +15,7 @@ from reasoner.types import Expand, NodeId, Sampling
 
 @dataclass(frozen=True)
 class Steps:
-    """`guide` is the source whose scores lead the search; a path has at most `depth` steps; `ends` are texts that end one.
+    """`guide` is the source whose scores lead; a path has at most `depth` steps; `ends` are texts that end one.
     `averaged` takes the mean of a path's scores for the score of its last step: less noise, where a path's steps are
     parts of one solution and not one solution after the other."""
 
