@@ -1,5 +1,6 @@
 """The commands of a chat: a table of names, what each does, and a line of help. The conversation does it."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from reasoner.repl.printable import one_line, printable
 from reasoner.tree import LIKELIHOOD
 
 _SHOWN = 60
+_FENCE = re.compile(r"^```.*$", re.M)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def _stops(chat: Talking, turn: Turn | None) -> None:
     if turn is None:
         raise Misused("nothing was said yet")
     for number, stop in enumerate(turn.stops(), 1):
-        chat.say(f"  {number}  {stop.step.kind:<8} {one_line(stop.step.text, _SHOWN)}")
+        chat.say(f"  {number}  {stop.step.kind:<8} {one_line(_FENCE.sub('', stop.step.text), _SHOWN)}")
     chat.say("go back to after one of them: /rewind STEP, or TURN.STEP")
 
 
@@ -164,7 +166,7 @@ async def _effort(chat: Talking, rest: str) -> None:
         if rest not in (*EFFORTS, OWN):
             raise Misused(f"there is no effort {printable(rest)!r}: choose one of {', '.join((*EFFORTS, OWN))}")
         talk.effort = rest
-    purposes = {name: effort.purpose for name, effort in EFFORTS.items()} | {OWN: "as the flags say that it was begun with"}
+    purposes = {name: effort.purpose for name, effort in EFFORTS.items()} | {OWN: "as the flags say, whatever that is"}
     for name, purpose in purposes.items():
         chat.say(f"  {'●' if name == talk.effort else '○'} {name:<8} {purpose}")
 

@@ -158,3 +158,12 @@ def test_a_turn_can_be_dropped_and_ctrl_c_twice_leaves(store: Path) -> None:
     chat.wait("go on with this")
     chat.end()
     closed(chat)
+
+
+def test_a_file_goes_into_the_world_after_asking_and_not_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_text("mine")
+    words = f"Take @{tmp_path}/n.txt\nn\nTake @{tmp_path}/n.txt\ny\nLet x be 5.\n/undo\nAdd 1 to x.\n"
+    screen = piped(tmp_path / "s", words)
+    assert f"put {tmp_path}/n.txt (4 bytes) into the world? [y/N] n".replace("\n", "") in screen
+    assert f"You said: Take @{tmp_path}/n.txt".replace("\n", "") in screen.replace("\n", "")
+    assert "You said: Take `n.txt`" in screen
