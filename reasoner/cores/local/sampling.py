@@ -50,7 +50,7 @@ class Sampler:
         if first and sampling.without:
             others = ~np.isin(ids, sampling.without)
             ids = ids[others] if others.any() else ids
-        near = whole[ids] - whole[ids].max()
+            near = whole[ids] - whole[ids].max()
         if sampling.temperature == 0:
             place = int(near.argmax())
         else:
