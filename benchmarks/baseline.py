@@ -29,6 +29,7 @@ from typing import Any
 from reasoner.assembly import assemble
 from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.dialect.driven import Driven
+from reasoner.estimates import pass_at
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
 from reasoner.tree import derive_seed
@@ -178,19 +179,12 @@ def figures(rows: list[Row], samples: int) -> dict[str, Any]:
             pools.setdefault(r["task"], []).append(r["correct"])
     found = {"greedy": share(greedy)}
     for k in (k for k in (1, 2, 4, 8, 16, 40) if k <= samples):
-        found[f"pass@{k}"] = share([unbiased(len(p), sum(p), k) for p in pools.values() if len(p) >= k])
+        found[f"pass@{k}"] = share([pass_at(k, len(p), sum(p)) for p in pools.values() if len(p) >= k])
     return {name: {"value": value, "goal": None, "unit": "%", "better": "higher"} for name, value in found.items()}
 
 
 def share(values: list[Any]) -> float:
     return round(100 * sum(values) / len(values), 2) if values else 0.0
-
-
-def unbiased(n: int, right: int, k: int) -> float:
-    missed = 1.0
-    for i in range(n - right + 1, n + 1):
-        missed *= 1 - k / i
-    return 1 - missed
 
 
 def main() -> None:

@@ -145,10 +145,10 @@ class Folder:
         if not path.exists():
             return
         try:
-            held = _flat(msgspec.json.decode(path.read_bytes()))
+            held = flat(msgspec.json.decode(path.read_bytes()))
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise TraceError(f"{path} cannot be read ({error}): begin anew with --force-new") from error
-        wanted = _flat(self._settings)
+        wanted = flat(self._settings)
         sections = {key.partition(".")[0] for key in wanted}
         for key in sorted((wanted.keys() | held.keys()) - _FREE):
             before, now = held.get(key, _ABSENT), wanted.get(key, _ABSENT)
@@ -187,11 +187,11 @@ def _plain(value: Json) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def flat(value: Any, path: str = "") -> dict[str, Any]:
     """`{"a": {"b": 1}}` -> `{"a.b": 1}`."""
     if not isinstance(value, Mapping):
         return {path: value}
     found: dict[str, Any] = {}
     for key, inner in value.items():
-        found.update(_flat(inner, f"{path}.{key}" if path else key))
+        found.update(flat(inner, f"{path}.{key}" if path else key))
     return found

@@ -24,7 +24,6 @@ from reasoner.types import (
     SnapshotId,
     Span,
     Step,
-    StepKind,
     Task,
     ToolCall,
     ToolResult,
@@ -32,8 +31,7 @@ from reasoner.types import (
 
 _TESTS = ToolCall("run_tests", {})
 _THOUGHT = 160
-_REMARK = 80
-"""Tokens that a plan may have, and a reflection or a critic's word."""
+"""Tokens that a plan may have."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Coding:
             case "continue" | "revise":
                 await self._act(tree, growth, [self.dialect.revise(self.task, last)])
             case "reflect" | "criticise" as kind:
-                await self._remark(growth, kind, last)
+                await self.writer.remark(growth, kind, self.dialect.asking(kind, last), self.dialect.turns)
 
     async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
         if step.kind == "act":
@@ -159,14 +157,6 @@ class Coding:
         result, after = await self.toolbox.call(self.world, at, _TESTS, self.limits)
         ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
         return result, after
-
-    async def _remark(self, growth: Growth, kind: StepKind, last: StepKind) -> None:
-        """Two sentences on what was written: one's own, or a critic's."""
-        sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
-        completion = await self.writer.write(growth, kind, [self.dialect.asking(kind, last)], sampling)
-        step, span = growth.steps[-1], self.dialect.turns.again(completion)
-        growth.steps[-1] = replace(step, spans=(*step.spans, span))
-        growth.ids += span.ids
 
     def _lesson(self, tree: Tree, dead: NodeId) -> str:
         """What a fresh attempt takes along from a dead branch: the failing assertion and the reflection, if any."""

@@ -13,9 +13,8 @@ from reasoner.protocols import World
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered, Heard
 from reasoner.tree import Tree
-from reasoner.types import Completion, Limits, Report, SnapshotId, Step, StepKind, Task, ToolCall, ToolResult
+from reasoner.types import Completion, Limits, Report, SnapshotId, Step, Task, ToolCall, ToolResult
 
-_REMARK = 80
 _STEPS = 8
 """Calls on one path; after these, or when it calls the same thing twice, the core is made to answer."""
 _CONCLUSION = 32
@@ -58,7 +57,7 @@ class Stepping:
             case "revise":
                 await self._attempt(growth, path, prompt("revise_answer"))
             case "reflect" | "criticise" as kind:
-                await self._remark(growth, kind)
+                await self.writer.remark(growth, kind, self.dialect.asking(kind), self.dialect.turns)
 
     async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
         return await self.toolbox.call(self.world, at, step.call) if step.call else (None, at)
@@ -110,7 +109,7 @@ class Stepping:
         """The last step is the answer; one without words of its own closes what was `said` before."""
         last = growth.steps[-1]
         growth.steps[-1] = replace(last, kind="answer", text=last.text if last.text.strip() else said)
-        self._close(growth, completion)
+        growth.extend(self.dialect.turns.again(completion))
 
     async def _run(self, growth: Growth, call: ToolCall, after: Completion) -> None:
         growth.steps[-1] = replace(growth.steps[-1], kind="act")
@@ -119,18 +118,6 @@ class Stepping:
         growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
         self.writer.tell(Heard(growth.head.id, result))
         growth.take(replace(self.dialect.observe(result, after), call=call, result=result))
-
-    async def _remark(self, growth: Growth, kind: StepKind) -> None:
-        """Two sentences on the answer: one's own, or a critic's."""
-        sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
-        completion = await self.writer.write(growth, kind, [self.dialect.asking(kind)], sampling)
-        self._close(growth, completion)
-
-    def _close(self, growth: Growth, after: Completion) -> None:
-        """End the assistant's turn and open the user's, as part of the last step."""
-        span = self.dialect.turns.again(after)
-        growth.steps[-1] = replace(growth.steps[-1], spans=(*growth.steps[-1].spans, span))
-        growth.ids += span.ids
 
 
 def _thought(steps: Sequence[Step]) -> str:

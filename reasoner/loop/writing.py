@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from reasoner.dialect.turns import written
+from reasoner.dialect.turns import Turns, written
 from reasoner.errors import CoreError
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import Core
 from reasoner.trace import Entered, Event, Wrote
 from reasoner.tree import Head
 from reasoner.types import Completion, Piece, Sampling, SnapshotId, Span, Step, StepKind, Usage
+
+_REMARK = 80
+"""Tokens that a reflection or a critic's word may have."""
 
 
 @dataclass
@@ -29,6 +32,11 @@ class Growth:
     def take(self, step: Step) -> None:
         self.steps.append(step)
         self.ids += step.ids
+
+    def extend(self, span: Span) -> None:
+        """Add tokens to the last step."""
+        self.steps[-1] = replace(self.steps[-1], spans=(*self.steps[-1].spans, span))
+        self.ids += span.ids
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,11 @@ class Writer:
         completion = await self._stream(growth, [*growth.ids, *forced], sampling)
         growth.take(written(kind, openings, completion, begun))
         return completion
+
+    async def remark(self, growth: Growth, kind: StepKind, opening: Span, turns: Turns) -> None:
+        """Two sentences on what was written, one's own or a critic's, and the user's turn opened after them."""
+        sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
+        growth.extend(turns.again(await self.write(growth, kind, [opening], sampling)))
 
     async def _stream(self, growth: Growth, prefix: Sequence[int], sampling: Sampling) -> Completion:
         """Sample after `prefix`. What goes round in circles is cut off there."""

@@ -61,15 +61,15 @@ class Region:
         tail = min(_TAIL_LINES, max(0, height - 8))
         rows = max(1, min(_ROWS_MAX, height - tail - 4))
         for attempt in growing[:rows]:
-            yield _cut(_row(attempt), width)
+            yield cut(_row(attempt), width)
         if len(growing) > rows:
-            yield _cut(Text(f"  … and {len(growing) - rows} more", "dim"), width)
+            yield cut(Text(f"  … and {len(growing) - rows} more", "dim"), width)
         if self._board.stop:
-            yield _cut(Text("  running the tests of the answer once more, in a fresh world"), width)
+            yield cut(Text("  running the tests of the answer once more, in a fresh world"), width)
         if focus := _focus(growing):
             for text in _tail(focus, tail):
-                yield _cut(Text(f"  │ {text}", "dim"), width)
-        yield _cut(_status(self._board), width)
+                yield cut(Text(f"  │ {text}", "dim"), width)
+        yield cut(_status(self._board), width)
 
 
 def _focus(growing: tuple[Attempt, ...]) -> Attempt | None:
@@ -108,7 +108,8 @@ def _count(tokens: int) -> str:
     return str(tokens) if tokens < 10_000 else f"{tokens / 1000:.1f}k"
 
 
-def _cut(text: Text, width: int) -> Text:
+def cut(text: Text, width: int) -> Text:
+    """The text on one line of at most `width` cells."""
     text.truncate(width, overflow="ellipsis")
     text.no_wrap = True
     return text

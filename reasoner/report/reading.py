@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reasoner.batch import Record, read_records
-from reasoner.batch.folder import CONFIG, RESULTS
+from reasoner.batch.folder import CONFIG, RESULTS, flat
 from reasoner.errors import TraceError
 
 PHASES = ("prefill", "decode", "tools", "waiting")
@@ -115,13 +115,5 @@ def _settings(path: Path) -> dict[str, Any]:
         raise TraceError(f"{path / CONFIG} cannot be read ({error})") from error
     if not isinstance(held, dict):
         raise TraceError(f"{path / CONFIG} is no object: give a directory that 'reasoner run' wrote")
-    return _flat(held.get("config")) | {"problems": held.get("problems")}
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {path: value} if path else {}
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found.update(_flat(inner, f"{path}.{key}" if path else str(key)))
-    return found
+    config = held.get("config")
+    return (flat(config) if isinstance(config, dict) else {}) | {"problems": held.get("problems")}

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from reasoner.repl.board import Board
 from reasoner.repl.chat import showing
+from reasoner.repl.live import cut
 from reasoner.repl.printable import one_line, printable
 from reasoner.trace import Added, Began, Dropped, Event, Heard, Opened, Resumed, Wrote
 from reasoner.tree import Node
@@ -134,11 +135,5 @@ class _Region:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self._view.tail(min(_TAIL_LINES, console.height - 4)):
-            yield _cut(Text(f"  {line}", "dim"), options.max_width)
-        yield _cut(Text(self._view.status(), "blue"), options.max_width)
-
-
-def _cut(text: Text, width: int) -> Text:
-    text.truncate(width, overflow="ellipsis")
-    text.no_wrap = True
-    return text
+            yield cut(Text(f"  {line}", "dim"), options.max_width)
+        yield cut(Text(self._view.status(), "blue"), options.max_width)
