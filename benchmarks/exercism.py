@@ -32,6 +32,7 @@ ARMS = {
     "single greedy": SearchConfig(strategy="single"),
     "best-of-N": SearchConfig(strategy="best_of_n", attempts=1000, temperature=0.8),
     "default": SearchConfig(attempts=1000),
+    "no lessons": SearchConfig(attempts=1000, lessons=False),
 }
 QUICK = ("bob", "isogram", "pangram", "hexadecimal")
 
@@ -135,7 +136,7 @@ def total(rows: list[dict[str, object]]) -> dict[str, float]:
 def figures(rows: list[dict[str, object]], flags: argparse.Namespace) -> dict[str, object]:
     solved = {arm: sum(r["arm"] == arm and r["status"] == "solved" for r in rows) for arm in ARMS}
     count = sum(r["arm"] == "default" for r in rows)
-    single, plain, default = solved.values()
+    single, plain, default = solved["single greedy"], solved["best-of-N"], solved["default"]
     unit = f"tasks of {count}, {flags.sandbox}, {flags.tokens} tokens"
     return {
         "solved_default": figure(

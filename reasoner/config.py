@@ -62,6 +62,8 @@ class SearchConfig:
     """Tokens that one attempt may write."""
     think: bool = False
     """Plan in prose before the code."""
+    lessons: bool = True
+    """Say why the first attempt failed, and take that along in some of the later ones (`rewind`)."""
     seed: int = 0
     guide: str = ""
     """The source whose scores guide steps and weigh votes; empty takes the visible tests for code and the core's own

@@ -119,7 +119,7 @@ class _Known:
 _KNOWN = {
     "rewind": _Known(
         "fresh attempts, and the best ones begun again from a doubtful token",
-        lambda w: Rewind(w.config.attempts, w.sampling, think=w.config.think),
+        lambda w: Rewind(w.config.attempts, w.sampling, lessons=w.config.lessons, think=w.config.think),
     ),
     "vote": _Known(
         "independent attempts, answered as most of them do (weighed by --guide)",
