@@ -9,7 +9,7 @@ import reasoner
 
 LAYERS = [
     {"types", "errors"},
-    {"content", "polls"},
+    {"content"},
     {"config", "tree", "ledger", "dialect", "models", "suites", "tasks", "estimates"},
     {"protocols"},
     {"trace", "cores", "sandboxes", "broker", "figures"},

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reasoner.ledger import Ledger
-from reasoner.polls import Ballot, Poll
 from reasoner.search.plain import VISIBLE, leader
-from reasoner.tree import Tree
+from reasoner.tree import Ballot, Poll, Tree
 from reasoner.types import Expand, NodeId, Sampling
 
 VOTERS = ("answer", "behaviour")

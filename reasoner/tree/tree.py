@@ -8,98 +8,19 @@ an addition costs as many sums as the node has ancestors, a question costs no wa
 """
 
 import hashlib
-import math
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from reasoner.ledger import Cost
-from reasoner.polls import Poll
-from reasoner.types import Expand, Move, NodeId, SnapshotId, Step, StepKind, Verdict
+from reasoner.tree.node import Head, Node
+from reasoner.tree.polls import Poll
+from reasoner.tree.sums import Sums, Tally
+from reasoner.types import Expand, Move, NodeId, SnapshotId, Step, Verdict
 
-LIKELIHOOD = "likelihood"
-"""What the tree itself knows of every node: the geometric mean of the probabilities of all tokens sampled on its path.
-It is asked for like a verifier's score."""
 _DECISIVE = "visible"
 """The source whose full score ends a branch: all visible tests pass."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """A finished head: what it added to its parent's tokens, and the world it left."""
-
-    id: NodeId
-    parent: NodeId | None
-    move: Move | None
-    """What made it; None for the root."""
-    steps: tuple[Step, ...]
-    world: SnapshotId
-    verdicts: tuple[Verdict, ...] = ()
-    cost: Cost = Cost()
-    learnt: NodeId | None = None
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return tuple(i for step in self.steps for i in step.ids)
-
-    def step(self, kind: StepKind) -> Step | None:
-        """The last step of that kind, if there is one."""
-        return next((s for s in reversed(self.steps) if s.kind == kind), None)
-
-    def score(self, source: str) -> float | None:
-        return next((v.score for v in reversed(self.verdicts) if v.source == source), None)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A branch that is growing. `ordinal` counts the heads opened at its node, `seed` derives from both."""
-
-    id: int
-    expand: Expand
-    ordinal: int
-    seed: int
-
-
-@dataclass
-class Tally:
-    """Scores of one source."""
-
-    count: int = 0
-    total: float = 0.0
-
-    def add(self, score: float) -> None:
-        self.count += 1
-        self.total += score
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.count
-
-
-@dataclass
-class Sums:
-    """Of one node: what is at it, and what is at it or below."""
-
-    depth: int
-    children: list[NodeId] = field(default_factory=list)
-    growing: int = 0
-    """Heads in flight that will be its children."""
-    visits: int = 1
-    """Finished nodes at or below it."""
-    flying: int = 0
-    """Heads in flight at or below it: visits that have not come back (virtual loss)."""
-    scores: dict[str, float] = field(default_factory=dict)
-    """Its own, by source."""
-    line: dict[str, Tally] = field(default_factory=dict)
-    """What each source gave to it and all above it."""
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    """What each source gave to it and all below it."""
-    logprob: float = 0.0
-    sampled: int = 0
-    """Sum over the sampled tokens of its path, and how many those are; unknown ones are left out."""
-    likelihood: float = 1.0
-    """Geometric mean of the probabilities of its own sampled tokens; 1 where they are unknown."""
 
 
 @dataclass
@@ -190,23 +111,11 @@ class Tree:
         return node.id
 
     def _place(self, node: Node) -> None:
-        """Give a node its place below its parent, and its likelihood."""
+        """Give a node its place below its parent."""
         above = self._sums[node.parent] if node.parent is not None else None
-        sums = Sums(above.depth + 1 if above else 0)
-        own = [p for step in node.steps for span in step.spans if span.sampled for p in span.logprobs]
-        if own:
-            sums.likelihood = math.exp(min(0.0, math.fsum(own) / len(own)))
-        sums.logprob, sums.sampled = math.fsum(own), len(own)
+        sums = Sums.of(node, above)
         if above:
             above.children.append(node.id)
-            sums.logprob += above.logprob
-            sums.sampled += above.sampled
-        if sums.sampled:
-            sums.scores[LIKELIHOOD] = math.exp(min(0.0, sums.logprob / sums.sampled))
-        sums.scores.update((v.source, v.score) for v in node.verdicts)
-        sums.line = {source: replace(tally) for source, tally in above.line.items()} if above else {}
-        for source, score in sums.scores.items():
-            sums.line.setdefault(source, Tally()).add(score)
         self._sums.append(sums)
         if sums.depth == len(self._levels):
             self._levels.append([])
