@@ -2,6 +2,7 @@
 
 conversation  ask, go on, take back, branch off
 turns         the records: a turn, and a place in it
+memory        what the core reads of it: everything, or a summary and the latest
 efforts       how hard a turn is thought about
 pausing       holds a core still between two tokens, or ends what it writes there
 session       the conversation on disk, good at every step

@@ -5,15 +5,16 @@ inner step are choosing a place, for tokens, variables and files alike.
 It prints nothing and reads no line: a view listens to the events of its turns.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from reasoner.conversation.efforts import EFFORTS
+from reasoner.conversation.memory import Read, due, history, ids, root, shorten, verbatim
 from reasoner.conversation.pausing import Pausing
 from reasoner.conversation.session import Session
 from reasoner.conversation.turns import NoPlace, Place, Turn
-from reasoner.dialect.stepwise import IN_TURN
+from reasoner.dialect.stepwise import Stepwise
 from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Cost, Ledger
 from reasoner.loop import Recipe, Restored, promise, stepwise
@@ -21,7 +22,7 @@ from reasoner.runtime import Reasoner
 from reasoner.stopping import FirstOf
 from reasoner.trace import Listener, Recorder, Trace, read
 from reasoner.tree import Tree
-from reasoner.types import Files, SnapshotId, Span, Step, Task, ToolResult
+from reasoner.types import Files, SnapshotId, Step, Task, ToolResult
 
 _WARM = 0.8
 """The temperature of another try."""
@@ -63,7 +64,17 @@ class Conversation:
         talk = cls(reasoner, session, budget=reasoner.budget, **options)  # type: ignore[arg-type]
         for asked, trace in session.traces():
             task = trace.began.task
-            turn = Turn(asked.turn, asked.base, task.prompt, task.files, trace.tree(), trace.result, spent=trace.spent)
+            turn = Turn(
+                asked.turn,
+                asked.base,
+                task.prompt,
+                task.files,
+                trace.tree(),
+                trace.result,
+                None,
+                trace.spent,
+                asked.kept,
+            )
             turn.end = _end(turn)
             talk.turns[turn.id] = turn
         if session.at and session.at.turn not in talk.turns:
@@ -110,11 +121,12 @@ class Conversation:
         number, base, files = self.session.next(), self.at, dict(files or {})
         world = await self._opened()
         at = await world.put(self._snapshot(world, base), files) if files else self._snapshot(world, base)
+        before, kept, cost = await self._before(base, words)
         tree = Tree(f"turn {number}", self.reasoner.seed)
-        tree.plant(self._root(base, words, files), at)
-        turn = Turn(number, base, words, files, tree)
+        tree.plant(root(self._dialect, before, words, files), at)
+        turn = Turn(number, base, words, files, tree, spent=cost, kept=kept)
         recorder = Recorder(self.session.path(number), self.reasoner.clock)
-        self.session.ask(number, base)
+        self.session.ask(number, base, turn.kept)
         self.turns[number] = turn
         return await self._grow(turn, world, recorder, None, listeners, warm)
 
@@ -187,7 +199,15 @@ class Conversation:
 
     def ids(self, place: Place | None) -> list[int]:
         """The exact tokens up to a place."""
-        return [i for step in self._history(place) for i in step.ids]
+        return ids(history(self.turns, place))
+
+    def verbatim(self) -> list[int]:
+        """The turns that the core reads word for word from here on; of earlier ones it reads a summary."""
+        return [turn.id for turn, _ in verbatim(self.turns, self.at)]
+
+    def pin(self, number: int) -> bool:
+        """Keep a turn word for word however long the conversation grows, or no longer; whether it is pinned now."""
+        return self.session.pin(self._turn(number).id)
 
     async def close(self) -> None:
         if self._world:
@@ -208,7 +228,7 @@ class Conversation:
         self._pausing = Pausing(self.reasoner.core)
         budget = _beyond(self.budget, past.spent) if past else self.budget
         self._ledger = Ledger(
-            budget, clock=self.reasoner.clock, carried=past.spent if past else None, prices=self.reasoner.prices
+            budget, clock=self.reasoner.clock, carried=past.spent if past else turn.spent, prices=self.reasoner.prices
         )
         effort = EFFORTS.get(self.effort)
         reasoner = replace(
@@ -259,26 +279,19 @@ class Conversation:
         recipe = Recipe(tree[node.parent].world, node.steps[: place.steps])
         return world.promise(f"t{place.turn}n{place.node}s{place.steps}", recipe)
 
-    def _root(self, base: Place | None, words: str, files: Files) -> list[Step]:
-        """All that was said before as one piece, nothing of it this turn's own, and the new words."""
-        dialect = stepwise(self.reasoner.core.tokenizer, self.reasoner.toolbox)
-        before = list(self._history(base))
-        if not before:
-            return [dialect.said(words, files)]
-        if not words:
-            last = before.pop()
-            if last.kind in IN_TURN:
-                return [_past(before), replace(last, spans=(_forced([last]),))]
-            return [_past([*before, last])]
-        said = dialect.said(words, files, before[-1].kind)
-        return [replace(said, spans=(_forced(before), *said.spans))]
+    async def _before(self, base: Place | None, words: str) -> tuple[list[Step], tuple[int, ...] | None, Cost]:
+        """What is read before `words`, which turns of it word for word where not all are, and what that cost."""
+        core, dialect = self.reasoner.core, self._dialect
+        short = due(core.info.context, dialect, self.turns, base, self.session.pinned, words)
+        if short is None:
+            return list(history(self.turns, base)), None, Cost()
+        self.notice(f"to leave room, the core puts {_named(short.left)} into a summary: /pin keeps a turn")
+        steps, cost = await shorten(core, dialect, self.turns, short)
+        return steps, tuple(turn.id for turn, _ in short.kept), cost
 
-    def _history(self, place: Place | None) -> Iterator[Step]:
-        """All steps up to a place, the root's first."""
-        if place is None:
-            return
-        for node in self.turns[place.turn].tree.path(place.node):
-            yield from node.steps if node.id != place.node else node.steps[: place.steps]
+    @property
+    def _dialect(self) -> Stepwise:
+        return stepwise(self.reasoner.core.tokenizer, self.reasoner.toolbox)
 
     def _turn(self, number: int) -> Turn:
         if number not in self.turns:
@@ -294,15 +307,13 @@ def _end(turn: Turn) -> Place | None:
     return None if answer is None else Place(turn.id, answer)
 
 
-def _past(steps: list[Step]) -> Step:
-    return Step("task", "", (_forced(steps),))
-
-
-def _forced(steps: list[Step]) -> Span:
-    return Span(tuple(i for step in steps for i in step.ids), sampled=False)
-
-
 def _beyond(budget: Budget, spent: Cost) -> Budget:
     """The same bounds again, on top of what was spent."""
     bounds: Mapping[str, float | None] = vars(budget)
     return Budget(**{name: None if bound is None else bound + getattr(spent, name) for name, bound in bounds.items()})
+
+
+def _named(reads: Sequence[Read]) -> str:
+    """`turn 3`, `turns 1, 2 and 5`."""
+    *first, last = dict.fromkeys(str(turn.id) for turn, _ in reads)
+    return f"turns {', '.join(first)} and {last}" if first else f"turn {last}"

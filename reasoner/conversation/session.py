@@ -33,6 +33,8 @@ class Began:
 class Asked:
     turn: int
     base: Place | None = None
+    kept: tuple[int, ...] | None = None
+    """Turns that stand word for word before it, where a summary tells of the others."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,16 @@ class Went:
     to: Place | None = None
 
 
-_KINDS: dict[str, type[Began | Asked | Went]] = {"began": Began, "asked": Asked, "went": Went}
+@dataclass(frozen=True)
+class Pinned:
+    """A turn that no summary is to stand for, or not any more."""
+
+    turn: int
+    pinned: bool = True
+
+
+_Event = Began | Asked | Went | Pinned
+_KINDS: dict[str, type[_Event]] = {"began": Began, "asked": Asked, "went": Went, "pinned": Pinned}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -56,6 +67,7 @@ class Session:
     at: Place | None = None
     pending: int | None = None
     """The turn that was begun last, until a place is gone to."""
+    pinned: set[int] = field(default_factory=set)
     lost: list[str] = field(default_factory=list)
     """What could not be read, a sentence each."""
     _file: BinaryIO | None = None
@@ -102,14 +114,21 @@ class Session:
             number += 1
         return number
 
-    def ask(self, turn: int, base: Place | None) -> None:
-        self.asked.append(Asked(turn, base))
+    def ask(self, turn: int, base: Place | None, kept: tuple[int, ...] | None = None) -> None:
+        self.asked.append(Asked(turn, base, kept))
         self.pending = turn
         self._write(self.asked[-1])
 
     def go(self, to: Place | None) -> None:
         self.at, self.pending = to, None
         self._write(Went(to))
+
+    def pin(self, turn: int) -> bool:
+        """Pin a turn, or unpin it; whether it is pinned now."""
+        event = Pinned(turn, turn not in self.pinned)
+        self._pin(event)
+        self._write(event)
+        return event.pinned
 
     def path(self, turn: int) -> Path:
         return self.folder / f"turn-{turn}.jsonl"
@@ -142,10 +161,15 @@ class Session:
                 self.pending = event.turn
             elif isinstance(event, Went):
                 self.at, self.pending = event.to, None
+            elif isinstance(event, Pinned):
+                self._pin(event)
             else:
                 self.lost.append(f"line {number} of the session's index is broken, and is left out")
 
-    def _write(self, event: Began | Asked | Went) -> None:
+    def _pin(self, event: Pinned) -> None:
+        (self.pinned.add if event.pinned else self.pinned.discard)(event.turn)
+
+    def _write(self, event: _Event) -> None:
         assert self._file is not None
         try:
             self._file.write(msgspec.json.encode({"event": _NAMES[type(event)], "data": event}) + b"\n")
@@ -163,7 +187,7 @@ def _locked(file: BinaryIO, folder: Path) -> BinaryIO:
     return file
 
 
-def _decoded(line: bytes) -> Began | Asked | Went | None:
+def _decoded(line: bytes) -> _Event | None:
     try:
         raw = msgspec.json.decode(line)
         event = msgspec.convert(raw["data"], _KINDS[raw["event"]])

@@ -40,6 +40,8 @@ class Turn:
     end: Place | None = None
     """Where the next turn goes on; None while nothing came of this one."""
     spent: Cost = field(default_factory=Cost)
+    kept: tuple[int, ...] | None = None
+    """The turns that stand word for word before this one; None where all do that stand so before its base."""
 
     @property
     def said(self) -> str:

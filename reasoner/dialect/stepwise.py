@@ -34,12 +34,13 @@ _BOXED = "\\boxed{"
 @dataclass(frozen=True)
 class Stepwise:
     """Renders a question and its steps. `shown` bounds the characters of files in the prompt, `output` those of what a
-    tool says; `tools` are schemas of the tools besides the interpreter."""
+    tool says; `tools` are schemas of the tools besides the interpreter; `asks` is the template of the question."""
 
     tokenizer: Tokenizer
     tools: Sequence[Mapping[str, Any]] = ()
     shown: int = 6_000
     output: int = 2_000
+    asks: str = "question"
     turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class Stepwise:
                 "prompt may have: put the long part into a file"
             )
         shown, unseen = self._files(task.files)
-        words = prompt("question", task=task.prompt, shown=shown, unseen=unseen, tools=self._described())
+        words = prompt(self.asks, task=task.prompt, shown=shown, unseen=unseen, tools=self._described())
         return Step("task", words, (self.turns.first(words),))
 
     def said(self, words: str, files: Files, last: StepKind | None = None) -> Step:
@@ -71,6 +72,11 @@ class Stepwise:
         if last in IN_TURN:
             return Step("task", text, (self.turns.again(Completion((), "", "length"), text),))
         return Step("task", text, (forced(self.turns.encode(text)),))
+
+    def recalled(self, summary: str) -> Step:
+        """The first user's turn of a conversation of which the beginning is told in short; what is said follows."""
+        text = prompt("talk", words=prompt("earlier", summary=summary), tools=self._described())
+        return Step("task", text, (self.turns.first(f"{text}\n\n"),))
 
     def opening(self, last: StepKind, words: str = "", begun: str = "") -> Span:
         """What stands between a node whose last step is `last` and what the core writes next."""
@@ -101,7 +107,7 @@ class Stepwise:
 
     def observe(self, result: ToolResult, after: Completion) -> Step:
         """What a block printed, right below it; in a user's turn of its own if the core had ended its turn."""
-        words = prompt("output", output=_middle_cut(_said(result), self.output))
+        words = prompt("output", output=outcome(result, self.output))
         if after.ids and after.ids[-1] in self.tokenizer.ends:
             return Step("observe", words, (self.turns.again(after, words), self.turns.answering()))
         seam = "" if after.text.endswith("\n") else "\n"
@@ -176,10 +182,11 @@ def _boxed(text: str) -> str:
     return inside.strip()
 
 
-def _said(result: ToolResult) -> str:
+def outcome(result: ToolResult, most: int) -> str:
+    """What a call said, in at most so many characters and a few more."""
     value = "" if result.value is None else result.value if isinstance(result.value, str) else json.dumps(result.value)
     parts = [result.output.rstrip("\n"), value, f"{result.error}: {result.detail}" if result.error else ""]
-    return "\n".join(part for part in parts if part) or "(nothing was printed)"
+    return _middle_cut("\n".join(part for part in parts if part) or "(nothing was printed)", most)
 
 
 def _middle_cut(text: str, most: int) -> str:

@@ -135,9 +135,19 @@ async def _tokens(chat: Talking, rest: str) -> None:
     talk = await chat.talk()
     context, used = talk.reasoner.core.info.context, len(talk.ids(talk.at))
     chat.say(f"{used:,} tokens so far, of {context:,} that the core can read ({used / context:.0%})")
+    whole = talk.verbatim()
     for turn in talk.line:
         sampled = sum(len(span.ids) for step in turn.steps for span in step.spans if span.sampled)
-        chat.say(f"  turn {turn.id}: {sampled:,} written by the core")
+        pinned = ", pinned" if turn.id in talk.session.pinned else ""
+        short = "" if turn.id in whole else ", now told by a summary"
+        chat.say(f"  turn {turn.id}: {sampled:,} written by the core{pinned}{short}")
+
+
+async def _pin(chat: Talking, rest: str) -> None:
+    talk, last = await chat.talk(), await _last(chat)
+    number = _number(rest, last.id)
+    stays = "stays word for word" if talk.pin(number) else "may become a part of a summary"
+    chat.say(f"turn {number} {stays}")
 
 
 async def _cost(chat: Talking, rest: str) -> None:
@@ -244,6 +254,7 @@ COMMANDS: Mapping[str, Command] = {
     "/tree": Command(_tree, "[search]", "the turns, and where you are; branches of a search"),
     "/why": Command(_why, "", "why it stopped, and what each verifier said"),
     "/tokens": Command(_tokens, "", "how much of the context is used"),
+    "/pin": Command(_pin, "[N]", "keep a turn out of later summaries, or no longer"),
     "/cost": Command(_cost, "", "what this session has cost"),
     "/budget": Command(_budget, "[TOKENS]", "what each turn may cost; none lifts the bound"),
     "/effort": Command(_effort, "[NAME]", "how hard a turn is thought about"),
