@@ -152,9 +152,13 @@ class Driven:
 
     def observe(self, report: Report, after: Completion) -> Step:
         """What the tests said, as the next user's turn, left open."""
-        failures = [t for t in report.tests if t.outcome not in ("passed", "skipped")][: self.failures_shown]
-        words = prompt("observe", error=report.error, passed=report.passed, counted=report.counted, failures=failures)
+        words = self.observed(report)
         return Step("observe", words, (self.turns.again(after, words),))
+
+    def observed(self, report: Report) -> str:
+        """What the tests said, in words."""
+        failures = [t for t in report.tests if t.outcome not in ("passed", "skipped")][: self.failures_shown]
+        return prompt("observe", error=report.error, passed=report.passed, counted=report.counted, failures=failures)
 
     def malformed(self, problems: Sequence[str], after: Completion) -> Step:
         words = prompt("malformed", problems=problems)

@@ -122,6 +122,16 @@ class ByteTokenizer:
         return bytes(i for i in ids if i < 256).decode("utf-8", "replace")
 
 
+class SpeakingTokenizer(ByteTokenizer):
+    """A vocabulary of bytes that has the control tokens: what a scripted core speaks that owns the protocol."""
+
+    _NAMES = ("system", "user", "assistant", "over", "think", "act", "observe", "reflect", "backtrack", "answer", "end")
+    controls = {f"<|{name}|>": 256 + i for i, name in enumerate(_NAMES)}
+    vocabulary = 256 + len(_NAMES)
+    ends = (259,)
+    template = ByteTokenizer.template.replace("<|end|>", "<|over|>")
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
