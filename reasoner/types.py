@@ -157,6 +157,10 @@ class Sampling:
     stop: tuple[str, ...] = ()
     without: tuple[int, ...] = ()
     """Ids that the first token is not, unless there is no other; a server's core may not know how."""
+    only: tuple[int, ...] = ()
+    """Ids of which the first token is one, empty for any; a server knows how where these are stops."""
+    never: tuple[int, ...] = ()
+    """Ids that no token is; a chat server does not know how."""
 
 
 @dataclass(frozen=True)

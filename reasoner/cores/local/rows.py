@@ -156,6 +156,9 @@ def check(job: Job, context: int, vocabulary: int, capacity: int) -> None:
     wrong = next((i for i in given if not 0 <= i < vocabulary), None)
     if wrong is not None:
         raise CoreError(f"token id {wrong} is outside the vocabulary of {vocabulary}: use this core's own tokenizer")
+    wrong = next((i for i in (*job.sampling.only, *job.sampling.never) if not 0 <= i < vocabulary), None)
+    if wrong is not None:
+        raise CoreError(f"sampling names the token id {wrong}, outside the vocabulary of {vocabulary}: leave it out")
     _check_sampling(job.sampling)
     if room(job, context) > capacity:
         raise CoreError(

@@ -37,8 +37,8 @@ class Sampler:
         self._logits = np.empty(vocabulary, dtype=np.float32)
 
     def draw(self, logits: torch.Tensor, sampling: Sampling, uniform: float, *, first: bool = False) -> Draw | None:
-        """A token from one row of logits (vocabulary,), any float; `first` says that `sampling.without` holds here.
-        None where they are not finite."""
+        """A token from one row of logits (vocabulary,), any float; `first` says that `sampling.without` and `only` hold
+        here. None where they are not finite."""
         whole = self._logits
         torch.from_numpy(whole).copy_(logits)
         top = float(whole.max())
@@ -47,9 +47,8 @@ class Sampler:
         ids: Indices = np.flatnonzero(whole > top - _REACH * max(1.0, sampling.temperature))
         near = whole[ids] - np.float32(top)
         norm = math.log(float(np.exp(near).sum()))
-        if first and sampling.without:
-            others = ~np.isin(ids, sampling.without)
-            ids = ids[others] if others.any() else ids
+        if sampling.never or (first and (sampling.without or sampling.only)):
+            ids = self._allowed(ids, sampling, first)
             near = whole[ids] - whole[ids].max()
         if sampling.temperature == 0:
             place = int(near.argmax())
@@ -58,6 +57,19 @@ class Sampler:
             filtered = sampling.top_k or sampling.top_p < 1 or sampling.min_p
             place = _filtered(weights, sampling, uniform) if filtered else _at(weights, uniform)
         return Draw(int(ids[place]), float(whole[ids[place]]) - top - norm)
+
+    def _allowed(self, near: Indices, sampling: Sampling, first: bool) -> Indices:
+        """Of the ids that are `near` enough to be drawn those that may be; where none may, what is nearest of the
+        rest."""
+        whole = self._logits
+        if first and sampling.only:
+            return np.array(sorted(sampling.only), dtype=np.intp)
+        ids = near[~np.isin(near, sampling.never)]
+        if not len(ids):
+            whole[list(sampling.never)] = -np.inf
+            ids = np.flatnonzero(whole > whole.max() - _REACH * max(1.0, sampling.temperature))
+        others = ~np.isin(ids, sampling.without) if first else np.ones(len(ids), dtype=bool)
+        return ids[others] if others.any() else ids
 
 
 def _at(weights: Floats, uniform: float) -> int:

@@ -16,6 +16,17 @@ class Delta:
     finish: Finish | None = None
 
 
+def bias(sampling: Sampling) -> dict[int, float]:
+    """What is added to the logits of some ids so that they are never drawn, or first of all. A server adds it at every
+    token, so ids that the first token must be one of are favoured only where each of them ends the completion."""
+    first = sampling.only if set(sampling.only) <= set(sampling.stop_ids) else ()
+    return dict.fromkeys(sampling.never, -_ENOUGH) | dict.fromkeys(first, _ENOUGH)
+
+
+_ENOUGH = 100.0
+"""The most that servers take."""
+
+
 class Exchange(Protocol):
     """One completion: made for a request, fed its events in order."""
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reasoner.cores.remote import reading
-from reasoner.cores.remote.exchange import Delta, Exchange
+from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
 from reasoner.types import Finish, Sampling, Usage
@@ -66,6 +66,7 @@ class _LlamaCppExchange:
             "min_p": sampling.min_p,
             "repeat_penalty": 1.0,
             "seed": sampling.seed % RANDOM_SEED,
+            "logit_bias": [[i, value] for i, value in bias(sampling).items()],
         }
 
     def read(self, event: Any) -> Delta:

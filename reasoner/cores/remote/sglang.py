@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reasoner.cores.remote import reading
-from reasoner.cores.remote.exchange import Delta, Exchange
+from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.errors import CoreError
 from reasoner.types import Finish, Sampling, Usage
 
@@ -68,6 +68,7 @@ class _SglangExchange:
                 "stop_token_ids": list(sampling.stop_ids),
                 "skip_special_tokens": False,
                 "sampling_seed": sampling.seed % 2**31,
+                "logit_bias": {str(i): value for i, value in bias(sampling).items()} or None,
             },
         }
 

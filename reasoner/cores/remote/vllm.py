@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reasoner.cores.remote import reading
-from reasoner.cores.remote.exchange import Delta, Exchange
+from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.errors import CoreError
 from reasoner.types import Finish, Sampling, Usage
 
@@ -66,6 +66,7 @@ class _VllmExchange:
             "frequency_penalty": 0.0,
             "presence_penalty": 0.0,
             "seed": sampling.seed,
+            "logit_bias": {str(i): value for i, value in bias(sampling).items()},
             "stop": list(sampling.stop),
             "include_stop_str_in_output": True,
             "stop_token_ids": list(sampling.stop_ids),

@@ -85,6 +85,25 @@ def test_the_first_token_is_none_of_those_it_must_not_be_and_keeps_its_own_log_p
     assert later is not None and later.id == order[0]
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, 2999), min_size=1), st.sampled_from([0.0, 0.8]), st.floats(0, 1, exclude_max=True))
+def test_no_token_is_one_that_is_never_drawn(banned: set[int], temperature: float, uniform: float) -> None:
+    row, drawn = torch.from_numpy(LOGITS[0]), softmax(LOGITS[0], 1.0)
+    never = Sampler(3000).draw(row, Sampling(temperature, never=tuple(banned)), uniform)
+    assert never is not None and never.id not in banned
+    assert never.logprob == pytest.approx(math.log(drawn[never.id]), abs=1e-4)
+    only = Sampler(3000).draw(row, Sampling(temperature, only=tuple(banned)), uniform, first=True)
+    assert only is not None and only.id in banned
+    assert only.logprob == pytest.approx(math.log(drawn[only.id]), abs=1e-4)
+    if not temperature:
+        assert only.id == max(banned, key=lambda i: LOGITS[0][i])
+
+
+def test_a_token_far_below_the_banned_ones_is_drawn_all_the_same() -> None:
+    found = Sampler(3).draw(torch.tensor([100.0, 90.0, 0.0]), Sampling(temperature=1.0, never=(0, 1)), 0.5)
+    assert found is not None and found.id == 2
+
+
 def test_where_there_is_no_other_token_the_only_one_is_drawn() -> None:
     row = torch.tensor([100.0, 0.0, 0.0])
     found = Sampler(3).draw(row, Sampling(temperature=1.0, without=(0,)), 0.5, first=True)

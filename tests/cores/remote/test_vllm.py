@@ -50,6 +50,15 @@ async def test_ids_go_in_and_ids_log_probabilities_and_counts_come_out(server: S
     assert sent["repetition_penalty"] == 1.0, "a model's own generation settings must not reach in"
 
 
+async def test_ids_that_may_not_be_drawn_or_must_come_first_are_told_as_biases(server: Server, core: Any) -> None:
+    server.on(PATH, events(chunk([256], "stop"), counted(1)))
+    await core.complete(PROMPT, Sampling(never=(7,), only=(256,), stop_ids=(256, 70)))
+    assert server.bodies(PATH)[-1]["logit_bias"] == {"7": -100.0, "256": 100.0}
+    server.on(PATH, events(chunk([256], "stop"), counted(1)))
+    await core.complete(PROMPT, Sampling(only=(256,)))
+    assert server.bodies(PATH)[-1]["logit_bias"] == {}, "later tokens would be favoured too"
+
+
 async def test_the_stop_is_found_even_if_the_server_goes_on(server: Server, core: Any) -> None:
     server.on(PATH, events(chunk([70, 256, 71]), chunk([72]), then="stall", done=False))
     done = await core.complete(PROMPT, Sampling(max_tokens=9, stop_ids=(256,)))
