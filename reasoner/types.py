@@ -310,7 +310,7 @@ class Verdict:
     """What tells answers apart, from sources that let nodes vote: equal keys are one answer; empty for no vote."""
 
 
-Move = Literal["attempt", "continue", "revise", "reflect", "criticise"]
+Move = Literal["attempt", "continue", "revise", "reflect", "criticise", "follow"]
 
 
 @dataclass(frozen=True)
@@ -332,6 +332,8 @@ class Expand:
     revise     write the solution again with the failed attempt and its tests in the context
     reflect    after a failed attempt, say in two sentences what failed and why
     criticise  as a critic, say whether the answer is right, and if not what is wrong with it
+    follow     go on with an attempt of a core that owns the protocol, which is a node for each thing that it has done:
+               after the last of them, or after the one that it went back to, with what was learnt
     """
 
     node: NodeId

@@ -122,6 +122,37 @@ def test_an_answer_or_a_full_score_closes_a_branch(tree: Tree) -> None:
     assert (list(tree.level(1)), list(tree.level(2)), list(tree.level(3))) == ([part, said], [full], [])
 
 
+def done(tree: Tree, at: int, *kinds: StepKind) -> int:
+    return tree.add(
+        tree.opened(Expand(at, "continue", Sampling())), [Step(kind, "") for kind in kinds], "w", [], Cost()
+    )
+
+
+def test_a_branch_that_its_core_gave_up_is_closed_and_is_no_end(tree: Tree) -> None:
+    given_up = done(tree, 0, "act", "observe", "backtrack")
+    assert tree.closed(given_up) and tree.candidates == 0 and tree.ends(1) == 0
+
+
+def test_observations_are_counted_from_the_latest_task_on() -> None:
+    tree = Tree("t")
+    tree.plant([Step("task", "")], "w")
+    one = done(tree, 0, "act", "observe")
+    two = done(tree, one, "think", "act", "observe")
+    dead = done(tree, two, "backtrack")
+    assert [tree.observed(dead, number) for number in range(4)] == [0, one, two, None]
+    anew = done(tree, two, "task")
+    assert [tree.observed(anew, number) for number in range(2)] == [anew, None]
+
+
+def test_what_is_followed_is_the_end_of_an_attempt_or_the_branch_that_it_gave_up(tree: Tree) -> None:
+    tree.opened(Expand(0, "follow", Sampling()))
+    assert tree.followed(0) and tree.expand(0) is None
+    dead = done(tree, 0, "backtrack")
+    assert tree.expand(dead) and not tree.followed(dead)
+    tree.opened(Expand(0, "follow", Sampling(), learnt=dead))
+    assert tree.followed(dead)
+
+
 def test_a_child_with_the_tokens_of_an_earlier_one_echoes_it(tree: Tree) -> None:
     first, again, other = (finish(tree, 0, [], *ids) for ids in ((4, 5), (4, 5), (4, 6)))
     below = finish(tree, again, [], 4, 5)

@@ -44,6 +44,8 @@ class Tree:
     _ranked: dict[str, list[tuple[float, NodeId]]] = field(default_factory=dict)
     _rewinds: Counter[NodeId] = field(default_factory=Counter)
     _last: dict[Move, NodeId] = field(default_factory=dict)
+    _made: dict[NodeId, Expand] = field(default_factory=dict)
+    _followed: set[NodeId] = field(default_factory=set)
 
     def plant(self, steps: Sequence[Step], world: SnapshotId) -> NodeId:
         """Add the root: the task as the dialect renders it, and the world with the task's files."""
@@ -58,6 +60,8 @@ class Tree:
         self._opened[expand.move] += 1
         if expand.kept:
             self._rewinds[expand.kept.node] += 1
+        if expand.move == "follow":
+            self._followed.add(expand.node if expand.learnt is None else expand.learnt)
         self._fly(head)
         return head
 
@@ -71,7 +75,7 @@ class Tree:
     ) -> NodeId:
         """Turn a head into a node."""
         self._land(self._heads.pop(head.id))
-        expand = head.expand
+        expand = self._made[len(self.nodes)] = head.expand
         return self._append(
             Node(len(self.nodes), expand.node, expand.move, tuple(steps), world, tuple(verdicts), cost, expand.learnt)
         )
@@ -144,6 +148,8 @@ class Tree:
         if node.step("answer") or judged == 1.0:
             self._closed.add(node.id)
             self._ends[self._sums[node.id].depth] += 1
+        elif node.steps and node.steps[-1].kind == "backtrack":
+            self._closed.add(node.id)
 
     def __getitem__(self, node: NodeId) -> Node:
         return self.nodes[node]
@@ -208,11 +214,11 @@ class Tree:
         return len(self._levels) - 1
 
     def closed(self, node: NodeId) -> bool:
-        """Whether a branch is at its end: it holds an answer, or passes all visible tests."""
+        """Whether a branch is at its end: it holds an answer, passes all visible tests, or was given up by its core."""
         return node in self._closed
 
     def ends(self, depth: int) -> int:
-        """How many closed nodes are `depth` moves below the root."""
+        """How many nodes that hold an answer or pass all visible tests are `depth` moves below the root."""
         return self._ends[depth]
 
     def echoes(self, node: NodeId) -> bool:
@@ -244,6 +250,23 @@ class Tree:
     def rewinds(self, node: NodeId) -> int:
         """How many heads began with a part of this node's code."""
         return self._rewinds[node]
+
+    def expand(self, node: NodeId) -> Expand | None:
+        """The order that a node was made by; None for the root."""
+        return self._made.get(node)
+
+    def followed(self, node: NodeId) -> bool:
+        """Whether a head was opened to go on with the attempt that this node is the end of."""
+        return node in self._followed
+
+    def observed(self, node: NodeId, number: int) -> NodeId | None:
+        """The node at or above this one that ends with the observation of that number, counted from the latest task on;
+        0 is the task's own. None where there is none."""
+        stops: list[NodeId] = []
+        for one in self.path(node):
+            stops = [] if one.step("task") else stops
+            stops += [one.id for step in one.steps if step.kind in ("task", "observe")]
+        return stops[number] if number < len(stops) else None
 
     def path(self, node: NodeId) -> Iterator[Node]:
         """From the root to `node`."""
