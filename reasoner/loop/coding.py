@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from reasoner.dialect.driven import Driven
-from reasoner.errors import TaskError
-from reasoner.ledger import Cost, Ledger
+from reasoner.ledger import Ledger
 from reasoner.loop.known import Known
+from reasoner.loop.testing import Testing
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import World
-from reasoner.suites import beyond_help, report
+from reasoner.suites import report
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered
 from reasoner.tree import Tree
@@ -25,19 +25,15 @@ from reasoner.types import (
     Span,
     Step,
     Task,
-    ToolCall,
     ToolResult,
 )
 
-_TESTS = ToolCall("run_tests", {})
 _THOUGHT = 160
 """Tokens that a plan may have."""
 
 
 @dataclass(frozen=True)
 class Coding:
-    """The visible suite is bound to the toolbox's `run_tests`: nobody who calls it says what is tested."""
-
     task: Task
     world: World
     toolbox: Toolbox
@@ -45,23 +41,19 @@ class Coding:
     limits: Limits
     level: str
     dialect: Driven = field(init=False)
-    known: Known = field(init=False)
+    testing: Testing = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "known", Known(self.task, self._written))
+        known = Known(self.task, self._written)
+        testing = Testing(self.task, self.world, self.toolbox, self.limits, self.level, known)
+        object.__setattr__(self, "testing", testing)
         object.__setattr__(self, "dialect", Driven(self.writer.core.tokenizer))
 
     def root(self) -> Step:
         return self.dialect.root(self.task)
 
     async def before(self, at: SnapshotId, ledger: Ledger) -> Report | None:
-        if self.task.visible is None:
-            return None
-        result, _ = await self._test(at, ledger)
-        said = report(result, self.level)
-        if problem := beyond_help(self.task, said):
-            raise TaskError(f"task {self.task.id}: {problem}")
-        return said
+        return await self.testing.before(at, ledger)
 
     async def make(self, tree: Tree, growth: Growth) -> None:
         expand = growth.head.expand
@@ -127,36 +119,10 @@ class Coding:
             await self._observe(tree, growth, completion, solution.files)
 
     async def _observe(self, tree: Tree, growth: Growth, completion: Completion, files: Files) -> None:
-        """What the tests say; where that is known without a run, the ledger shows what it saved."""
         self.writer.tell(Entered(growth.head.id, "observe"))
-        call: ToolCall | None = _TESTS
-        if result := self.known.of(tree, files):
-            growth.ledger.charge(self.known.saved(files))
-        elif result := await self._unparsed(growth, files):
-            call = None
-        else:
-            result, growth.world = await self._test(growth.world, growth.ledger)
+        call, result = await self.testing.say(tree, growth, files)
         step = self.dialect.observe(report(result, self.level), completion)
         growth.take(replace(step, call=call, result=result))
-
-    async def _unparsed(self, growth: Growth, files: Files) -> ToolResult | None:
-        """What the tests would say of a candidate that does not parse; None where it does."""
-        ask = self.known.doubt(files)
-        if ask is None:
-            return None
-        said, after = await self.toolbox.call(self.world, growth.world, ask, self.limits)
-        growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=said.cpu_s))
-        if after != growth.world:
-            await self.world.release(after)
-        if result := self.known.unparsed(said):
-            growth.ledger.charge(self.known.saved(files))
-        return result
-
-    async def _test(self, at: SnapshotId, ledger: Ledger) -> tuple[ToolResult, SnapshotId]:
-        """Run the visible tests at a snapshot, and charge them."""
-        result, after = await self.toolbox.call(self.world, at, _TESTS, self.limits)
-        ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
-        return result, after
 
     def _lesson(self, tree: Tree, dead: NodeId) -> str:
         """What a fresh attempt takes along from a dead branch: the failing assertion and the reflection, if any."""
