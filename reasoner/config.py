@@ -73,6 +73,20 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
+class SpeechConfig:
+    """Of a core that owns the protocol, by an adapter or its own training."""
+
+    grammar: bool = True
+    """Sample only what may stand in its place: no control token inside a step but one that may come next."""
+    reflect: bool = False
+    """Have it say what went wrong whenever tests have failed."""
+    least_thought: int = _at_least(0, 0)
+    """Tokens of thought without which an answer is put off, and thinking goes on."""
+    collapse: float = field(default=0.0, metadata={"least": 0, "below": 1})
+    """Have it go back where a step's score lies this far below the best one before it; 0 leaves that to the core."""
+
+
+@dataclass(frozen=True)
 class Effort:
     """How much to spend on a task, in one word."""
 
@@ -131,10 +145,12 @@ class LimitsConfig:
 
 @dataclass(frozen=True)
 class FetchConfig:
-    """Which pages the tool `fetch` may read. Without allowed hosts there is no such tool."""
+    """Which pages the tool `fetch` may read. Without allowed hosts, and nobody to ask, there is no such tool."""
 
     allow: Names = ()
     """Hosts: docs.python.org, or *.python.org for all below it. In a variable with commas between them."""
+    ask: bool = False
+    """Ask about any other host, where there is somebody to ask: in a chat."""
     cache: str = ""
     """Folder for pages; empty takes `pages/` in the store."""
     refresh: bool = False
@@ -150,6 +166,7 @@ class Config:
     core: CoreConfig = field(default_factory=CoreConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    speech: SpeechConfig = field(default_factory=SpeechConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     fetch: FetchConfig = field(default_factory=FetchConfig)

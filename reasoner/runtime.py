@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from reasoner.config import SpeechConfig
 from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Ledger, Prices
-from reasoner.loop import Loop, Moves, moves, restored
+from reasoner.loop import Loop, Moves, moves, restored, speaks
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
 from reasoner.sandboxes.remembered import Remembered
+from reasoner.search.following import Following
 from reasoner.stopping import BudgetSpent, FirstOf, Solved
 from reasoner.suites import suite_arguments
 from reasoner.toolbox import Toolbox
@@ -62,6 +64,8 @@ class Reasoner:
     budget: Budget = Budget()
     prices: Prices = Prices()
     limits: Limits = Limits()
+    speech: SpeechConfig = SpeechConfig()
+    """How a core that owns the protocol is listened to."""
     width: int = 8
     seed: int = 0
     config: Json = field(default_factory=dict)
@@ -138,7 +142,7 @@ class Reasoner:
         before = await self._before(past, moving, world, ledger, tell)
         solved = before is not None and before.solved
         heads = past.unfinished if past else []
-        strategy = self.strategy[task.kind] if isinstance(self.strategy, Mapping) else self.strategy
+        strategy = self._strategy(task)
         stop = Stop(ALREADY) if solved else await self._search(loop, strategy, tree, ledger, tell, heads)
         tell(Stopped(stop))
         answer = None if solved else strategy.answer(tree)
@@ -243,7 +247,12 @@ class Reasoner:
         return await found.sandbox.grade({**task.files, **found.files}, suite, self.limits)
 
     def _moves(self, task: Task, world: World, tools: Toolbox, tell: Listener) -> Moves:
-        return moves(task, self.core, world, tools, self.limits, self.sandbox.level, tell)
+        return moves(task, self.core, world, tools, self.limits, self.sandbox.level, tell, self.speech)
+
+    def _strategy(self, task: Task) -> Strategy:
+        """The one for this kind of task, which goes on with what a core that owns the protocol has begun."""
+        strategy = self.strategy[task.kind] if isinstance(self.strategy, Mapping) else self.strategy
+        return Following(strategy) if speaks(self.core) else strategy
 
     def _tools(self, task: Task) -> Toolbox:
         if task.visible is None:

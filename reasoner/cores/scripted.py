@@ -8,12 +8,15 @@ are written as text over `ByteTokenizer`, one token a byte. Nothing is random an
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from itertools import pairwise
 
 from reasoner.cores.unfolding import Unfolding
 from reasoner.cores.virtual import VirtualClock
-from reasoner.dialect.tokenizer import ByteTokenizer
+from reasoner.dialect.chat import markup
+from reasoner.dialect.control import NAMES, token
+from reasoner.dialect.tokenizer import ByteTokenizer, SpeakingTokenizer
 from reasoner.errors import CoreError
 from reasoner.types import Completion, CoreInfo, Finish, Piece, Sampling, Usage
 
@@ -59,7 +62,8 @@ class _Plan:
 
 class ScriptedCore:
     """Serves `replies` in order of request; or what a callable says; or, of the first rule that matches the prefix and
-    has a reply left, the next one. Requests in flight together end in order of their virtual time.
+    has a reply left, the next one. Requests in flight together end in order of their virtual time. One that `speaks`
+    owns the protocol: its vocabulary has the control tokens, and its replies mean those that they spell out.
 
     Raises:
         CoreError: the script has no reply, the prefix is empty, too long or not of this vocabulary, or a reply `fails`.
@@ -73,8 +77,10 @@ class ScriptedCore:
         context: int = 2**20,
         piece: int = 16,
         clock: VirtualClock | None = None,
+        speaks: bool = False,
     ) -> None:
-        self.tokenizer = ByteTokenizer()
+        self.tokenizer = SpeakingTokenizer() if speaks else ByteTokenizer()
+        self._encode = partial(markup, self.tokenizer) if speaks else self.tokenizer.encode
         self.clock = clock or VirtualClock()
         self.info = CoreInfo(name, blake2b(f"{name}\0{_spell(replies)}".encode(), digest_size=16).hexdigest(), context)
         self.asked: list[Request] = []
@@ -115,7 +121,7 @@ class ScriptedCore:
         request = Request(_spell_out(self.tokenizer, prefix), sampling)
         self.asked.append(request)
         reply = self._replies(request.text, sampling)
-        ids, finish = _cut([*self.tokenizer.encode(reply.text), self.tokenizer.ends[0]], sampling, room)
+        ids, finish = _cut([*self._encode(reply.text), self.tokenizer.ends[0]], sampling, room)
         cached = self._memory.add(prefix)
         completion = Completion(
             ids=ids,
@@ -146,6 +152,13 @@ class ScriptedCore:
         return plan.completion
 
 
+def speech(*turns: str) -> list[Reply]:
+    """Replies of a core that `speaks`, cut where it is listened to: after every control token."""
+    cut = "|".join(re.escape(token(name)) for name in NAMES)
+    pieces = re.compile(f".*?(?:{cut})|.+", re.S)
+    return [Reply(piece) for turn in turns for piece in pieces.findall(turn)]
+
+
 class _Memory:
     """Which prefixes were seen, one chained hash a token."""
 
@@ -155,8 +168,8 @@ class _Memory:
     def add(self, ids: Sequence[int]) -> int:
         """Remember `ids`; return how many of them, from the first on, had been seen."""
         known, chain = 0, 0
-        for position, token in enumerate(ids):
-            chain = hash((chain, token))
+        for position, one in enumerate(ids):
+            chain = hash((chain, one))
             if chain in self._seen:
                 known = position + 1
             self._seen.add(chain)
@@ -165,7 +178,7 @@ class _Memory:
 
 def _cut(ids: list[int], sampling: Sampling, limit: int) -> tuple[tuple[int, ...], Finish]:
     """Up to the first stop, which is part of it, or up to the limit."""
-    raw = bytes(ids[:-1])
+    raw = bytes(i if i < 256 else 0 for i in ids[:-1])
     stops = [stop.encode("utf-8", "replace") for stop in sampling.stop if stop]
     strings = [at + len(stop) for stop in stops if (at := raw.find(stop)) >= 0]
     tokens = [at + 1 for at, token in enumerate(ids) if token in sampling.stop_ids]

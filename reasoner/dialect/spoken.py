@@ -158,7 +158,7 @@ class Spoken:
         may = name in following(opened.kind)
         if opened.kind is None and may and not body:
             return Heard(None, self._next(cast(Control, name), logprobs))
-        if problem := self._problem(opened.kind, body, last, may):
+        if problem := self._problem(opened, body, last, may):
             return Heard(self._step("malformed", opened, ids, logprobs), problem=problem)
         kind = cast(StepKind, opened.kind)
         if may and opened.kind in PROSE:
@@ -166,15 +166,16 @@ class Spoken:
             return Heard(step, self._next(cast(Control, name), logprobs[-1:]))
         return Heard(self._step(kind, opened, ids, logprobs))
 
-    def _problem(self, kind: Control | None, body: Sequence[int], last: int | None, may: bool) -> str:
+    def _problem(self, opened: Opened, body: Sequence[int], last: int | None, may: bool) -> str:
         """What is wrong, in one sentence; empty when nothing is."""
+        kind = opened.kind
         if kind is None:
             return f"a step begins with one of {', '.join(_SAID)}"
         if not self._added.isdisjoint(body) or (last is not None and not may):
             return f"a token that has no place in it stands in {kind}"
         if last is None and kind not in PROSE:
             return f"{kind} was not ended"
-        if kind == "backtrack" and read_backtrack(self.tokenizer.decode(body)) is None:
+        if kind == "backtrack" and read_backtrack(opened.text + self.tokenizer.decode(body)) is None:
             return "backtrack says no number of a step"
         return ""
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Protocol
 
+from reasoner.config import SpeechConfig
+from reasoner.dialect.control import Controls
 from reasoner.errors import ReasonerError
 from reasoner.ledger import Ledger
 from reasoner.loop.coding import Coding
+from reasoner.loop.speaking import Speaking
 from reasoner.loop.stepping import Stepping
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import Core, Sandbox, Scene, Verifier, World
@@ -26,7 +29,7 @@ _DETAIL = 300
 
 
 class Moves(Protocol):
-    """What can be done with one task: `loop.coding` and `loop.stepping`."""
+    """What can be done with one task: `loop.coding`, `loop.stepping` and `loop.speaking`."""
 
     def root(self) -> Step:
         """The task as the first user's turn, left open. Raises `TaskError`."""
@@ -89,8 +92,23 @@ def _is_number(score: object) -> bool:
 
 
 def moves(
-    task: Task, core: Core, world: World, toolbox: Toolbox, limits: Limits, level: str, tell: Callable[[Event], None]
+    task: Task,
+    core: Core,
+    world: World,
+    toolbox: Toolbox,
+    limits: Limits,
+    level: str,
+    tell: Callable[[Event], None],
+    speech: SpeechConfig,
 ) -> Moves:
-    """The moves that fit a task."""
+    """The moves that fit a core and a task: a core that knows the control tokens speaks, any other is driven."""
+    writer = Writer(core, tell)
+    if speaks(core):
+        return Speaking(task, world, toolbox, writer, limits, level, speech)
     kind = Stepping if task.is_question else Coding
-    return kind(task, world, toolbox, Writer(core, tell), limits, level)
+    return kind(task, world, toolbox, writer, limits, level)
+
+
+def speaks(core: Core) -> bool:
+    """Whether a core owns the protocol."""
+    return Controls.of(core.tokenizer) is not None

@@ -49,14 +49,13 @@ class Writer:
     ) -> Completion:
         """Force the openings, let the core write after them, and take all as one step. `begun` is the part of its
         text that the openings hold already."""
-        forced = [i for span in openings for i in span.ids]
         self.tell(Entered(growth.head.id, kind))
         sampling = replace(
             sampling,
             seed=growth.head.seed + len(growth.steps),
             stop_ids=(*sampling.stop_ids, *self.core.tokenizer.ends),
         )
-        completion = await self._stream(growth, [*growth.ids, *forced], sampling)
+        completion = await self.sample(growth, openings, sampling)
         growth.take(written(kind, openings, completion, begun))
         return completion
 
@@ -65,8 +64,9 @@ class Writer:
         sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
         growth.extend(turns.again(await self.write(growth, kind, [opening], sampling)))
 
-    async def _stream(self, growth: Growth, prefix: Sequence[int], sampling: Sampling) -> Completion:
-        """Sample after `prefix`. What goes round in circles is cut off there."""
+    async def sample(self, growth: Growth, openings: Sequence[Span], sampling: Sampling) -> Completion:
+        """Let the core write after the head's tokens and `openings`. What goes round in circles is cut off there."""
+        prefix = [*growth.ids, *(i for span in openings for i in span.ids)]
         so_far = Completion((), "", "length")
         async with aclosing(self.core.stream(prefix, sampling)) as pieces:
             async for piece in pieces:

@@ -1,0 +1,236 @@
+"""A core that owns the protocol, on the scripted core: the runtime does what it says, and says what came of it."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from reasoner.config import SpeechConfig
+from reasoner.cores.scripted import Reply, ScriptedCore, speech
+from reasoner.runtime import Reasoner
+from reasoner.sandboxes.scripted import ScriptedSandbox
+from reasoner.search import Beam, BestOfN, Single, Steps
+from reasoner.trace import Added, Event
+from reasoner.tree import Node
+from reasoner.types import Files, Json, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
+
+QUESTION = Task("q", "How many legs have 6 spiders?", answer="48")
+CODE = Task("c", "Add.", {"a.py": b""}, ("a.py",), Suite("asserts", asserts=("add(1, 2) == 3",), module="a"))
+
+
+def world(name: str, arguments: Json, files: Files) -> ToolResult:
+    """Prints a cell's own text; tests pass for code that has a plus."""
+    if name == "python":
+        return ToolResult(f"{arguments['code']}!\n", cpu_s=0.25)
+    return ToolResult(value={"tests": [sums(files)], "error": ""})
+
+
+def sums(files: Files) -> dict[str, str]:
+    good = b"+" in files["a.py"]
+    return {"name": "add", "outcome": "passed" if good else "failed", "message": "" if good else "add(1, 2) == 3"}
+
+
+def graded(files: Files, suite: Suite) -> Report:
+    said = sums(files)
+    return Report((TestResult(said["name"], said["outcome"], said["message"]),))  # type: ignore[arg-type]
+
+
+async def heard(
+    turns: Sequence[Reply], task: Task = QUESTION, **options: object
+) -> tuple[Result, list[Node], ScriptedCore]:
+    events: list[Event] = []
+    core = ScriptedCore(turns, speaks=True)
+    strategy = options.pop("strategy", Single())
+    sandbox = ScriptedSandbox(world, graded)
+    reasoner = Reasoner(core, sandbox, strategy, clock=core.clock, **options)  # type: ignore[arg-type]
+    result = await reasoner.solve(task, events.append)
+    return result, [e.node for e in events if isinstance(e, Added)], core
+
+
+def kinds(nodes: Sequence[Node]) -> list[list[str]]:
+    return [[step.kind for step in node.steps] for node in nodes]
+
+
+# --- what is done ---
+
+
+async def test_a_cell_is_run_and_what_it_says_stands_behind_it() -> None:
+    script = speech("<|think|>Eight each.<|act|>6 * 8<|end|>", "<|answer|>48<|end|>")
+    result, nodes, core = await heard(script)
+    assert (result.status, result.answer, result.spent["tool_cpu_s"]) == ("solved", "48", 0.25)
+    assert kinds(nodes) == [["task"], ["think", "act", "observe"], ["answer"]]
+    assert [(node.move, node.parent) for node in nodes] == [(None, None), ("attempt", 0), ("follow", 1)]
+    assert core.asked[-1].text.endswith(
+        "<|assistant|><|think|>Eight each.<|act|>6 * 8<|end|><|observe|>step 1\n6 * 8!<|end|><|answer|>"
+    )
+
+
+async def test_what_is_forced_is_not_trained_on_and_the_rest_is() -> None:
+    _, nodes, core = await heard(speech("<|act|>6<|end|>", "<|answer|>48<|end|>"))
+    spans = [(span.sampled, core.tokenizer.decode(span.ids)) for s in nodes[1].steps for span in s.spans]
+    assert spans == [(True, ""), (True, "6"), (False, "step 1\n6!")]
+    assert [span.sampled for span in nodes[2].steps[0].spans] == [True, True, False]
+
+
+async def test_code_is_tested_and_a_pass_is_the_answer() -> None:
+    script = speech("<|act|>x<|end|>", "<|reflect|>No sum.<|act|>a + b<|end|>")
+    result, nodes, core = await heard(script, CODE)
+    assert result.status == "solved" and result.files == {"a.py": b"a + b\n"}
+    assert kinds(nodes[1:]) == [["act", "observe"], ["reflect", "act", "observe", "answer"]]
+    assert "<|observe|>step 1\nI ran the tests: 0 of 1 passed.\nadd: add(1, 2) == 3<|end|><|reflect|>" in (
+        core.asked[-1].text
+    )
+    assert [v.score for node in nodes for v in node.verdicts] == [0.0, 1.0]
+
+
+async def test_code_without_tests_is_the_answer_at_once() -> None:
+    result, nodes, _ = await heard(speech("<|act|>x<|end|>"), Task("c", "Add.", {"a.py": b""}, ("a.py",)))
+    assert kinds(nodes[1:]) == [["act", "answer"]] and result.files == {"a.py": b"x\n"}
+
+
+# --- going back ---
+
+BACK = speech("<|act|>1<|end|>", "<|act|>2<|end|>", "<|reflect|>Oh.<|backtrack|>1 the sum is off<|end|>")
+
+
+async def test_a_backtrack_takes_tokens_and_world_back_and_keeps_one_line() -> None:
+    result, nodes, core = await heard([*BACK, *speech("<|act|>3<|end|>", "<|answer|>48<|end|>")])
+    assert result.status == "solved"
+    assert kinds(nodes[3:]) == [["reflect", "backtrack"], ["reflect", "act", "observe"], ["answer"]]
+    assert [(node.parent, node.learnt) for node in nodes[1:]] == [(0, None), (1, None), (2, None), (1, 3), (4, None)]
+    assert core.asked[-1].text.endswith(
+        "<|act|>1<|end|><|observe|>step 1\n1!<|end|><|reflect|>the sum is off"
+        "<|act|>3<|end|><|observe|>step 2\n3!<|end|><|answer|>"
+    )
+    lesson, act, _ = nodes[4].steps
+    assert [span.sampled for span in lesson.spans] == [False] and act.spans[0].sampled
+    assert result.spent["decoded"] == sum(node.cost.decoded for node in nodes), "the dead branch is charged"
+
+
+async def test_files_go_back_with_the_tokens() -> None:
+    turns = ["<|act|>first<|end|>", "<|act|>second<|end|>", "<|backtrack|>1 no<|end|>", "<|answer|><|end|>"]
+    result, nodes, _ = await heard(speech(*turns), CODE)
+    assert nodes[-1].parent == 1 and result.status == "unsolved"
+    assert result.files == {"a.py": b"first\n"}
+
+
+async def test_back_to_the_task_is_a_fresh_start_with_a_lesson() -> None:
+    script = speech("<|act|>1<|end|>", "<|backtrack|>0 think first<|end|>", "<|answer|>48<|end|>")
+    _, nodes, core = await heard(script)
+    assert nodes[-1].parent == 0 and core.asked[-1].text.endswith("<|assistant|><|reflect|>think first<|answer|>")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("7 no", "There is no step 7 to go back to."),
+        ("1 no", "Step 1 is the last one: there is nothing to take back."),
+        ("back", "This could not be read: backtrack says no number of a step."),
+    ],
+)
+async def test_a_backtrack_that_cannot_be_is_refused_with_the_reason(said: str, why: str) -> None:
+    turns = speech("<|act|>1<|end|>", f"<|backtrack|>{said}<|end|>", "<|answer|>48<|end|>")
+    result, nodes, core = await heard(turns)
+    assert kinds(nodes[2:]) == [["malformed", "observe"], ["answer"]] and result.status == "solved"
+    assert core.asked[-1].text.endswith(f"<|end|><|observe|>step 2\n{why}<|end|><|answer|>")
+
+
+async def test_the_same_target_with_the_same_lesson_is_a_loop() -> None:
+    again = speech(
+        "<|act|>1<|end|>", "<|backtrack|>0 Mind  it<|end|>", "<|act|>2<|end|>", "<|backtrack|>0 mind it<|end|>"
+    )
+    _, nodes, _ = await heard([*again, *speech("<|backtrack|>0 mind the sign<|end|>", "<|answer|>48<|end|>")])
+    assert "You went back to step 0 with this lesson before." in nodes[4].steps[-1].text
+    assert kinds(nodes[4:]) == [["malformed", "observe"], ["backtrack"], ["reflect", "answer"]]
+    assert (nodes[6].parent, nodes[6].learnt) == (0, 5)
+
+
+async def test_attempts_go_back_each_for_itself() -> None:
+    turns = speech(*["<|act|>1<|end|>", "<|backtrack|>0 mind it<|end|>", "<|answer|>48<|end|>"] * 2)
+    _, nodes, _ = await heard(turns, strategy=BestOfN(2), width=1)
+    assert [node.learnt for node in nodes] == [None, None, None, 2, None, None, 5]
+
+
+# --- what makes no sense, and where it ends ---
+
+
+async def test_what_cannot_be_read_is_data_and_the_core_is_told() -> None:
+    result, nodes, core = await heard(speech("Hm.<|act|>", "<|answer|>48<|end|>"))
+    assert kinds(nodes[1:]) == [["malformed", "observe"], ["answer"]] and result.status == "solved"
+    assert "This could not be read: a step begins with one of think, act" in core.asked[-1].text
+
+
+async def test_one_who_never_makes_sense_is_made_to_answer() -> None:
+    result, nodes, _ = await heard([*[Reply("Hm.")] * 3, *speech("48<|end|>")])
+    assert kinds(nodes[1:]) == [["malformed", "observe"]] * 2 + [["malformed", "answer"]]
+    assert (result.status, result.answer) == ("solved", "48")
+
+
+async def test_an_attempt_has_its_tokens_however_often_it_goes_back() -> None:
+    turns = speech(*["<|act|>1<|end|>", "<|backtrack|>0 mind it<|end|>"], "<|think|>" + "x" * 99, "48")
+    result, nodes, core = await heard(turns, strategy=Single(Sampling(max_tokens=40)))
+    assert sum(node.cost.decoded for node in nodes) <= 40 + 32
+    assert core.asked[-1].text.endswith("x<|answer|>") and (result.status, result.answer) == ("solved", "48")
+    assert nodes[-1].ids[-3:] == (core.tokenizer.controls["<|end|>"], 259, 257), "it is ended and the turn closed"
+
+
+async def test_a_call_that_was_made_before_makes_the_core_answer() -> None:
+    result, nodes, _ = await heard(speech("<|act|>1<|end|>", "<|act|>1<|end|>", "48<|end|>"))
+    assert kinds(nodes[1:]) == [["act", "observe"], ["act", "answer"]] and result.status == "solved"
+
+
+# --- what the runtime says in its place ---
+
+
+async def test_a_failed_test_can_open_a_reflection() -> None:
+    turns = speech("<|act|>x<|end|>", "No sum.<|act|>a + b<|end|>")
+    _, nodes, core = await heard(turns, CODE, speech=SpeechConfig(reflect=True))
+    assert core.asked[-2].text.endswith("<|end|><|reflect|>")
+    assert [span.sampled for span in nodes[2].steps[0].spans] == [False, True]
+
+
+async def test_an_answer_that_comes_too_early_is_put_off() -> None:
+    turns = speech("<|think|>So.<|answer|>", " no, 6 * 8 = 48.<|answer|>48<|end|>")
+    _, nodes, core = await heard(turns, speech=SpeechConfig(least_thought=8))
+    assert [step.text for step in nodes[1].steps] == ["So.", "Wait, no, 6 * 8 = 48.", "48"]
+    assert core.asked[2].text.endswith("<|think|>So.<|think|>Wait,")
+
+
+async def test_a_branch_that_loses_what_it_had_is_given_up() -> None:
+    def halves(name: str, arguments: Json, files: Files) -> ToolResult:
+        passed = [part in files["a.py"] for part in (b"a", b"b")]
+        tests = [{"name": str(n), "outcome": "passed" if good else "failed"} for n, good in enumerate(passed)]
+        return ToolResult(value={"tests": tests, "error": ""})
+
+    turns = speech("<|act|>a<|end|>", "<|act|>x<|end|>", "keep a<|end|>", "<|act|>ab<|end|>")
+    core = ScriptedCore(turns, speaks=True)
+    events: list[Event] = []
+    sandbox = ScriptedSandbox(halves, graded)
+    reasoner = Reasoner(core, sandbox, Single(), clock=core.clock, speech=SpeechConfig(collapse=0.4))
+    await reasoner.solve(CODE, events.append)
+    nodes = [e.node for e in events if isinstance(e, Added)]
+    assert nodes[3].steps[0].text == "1 keep a" and (nodes[4].parent, nodes[4].learnt) == (1, 3)
+    assert [span.sampled for span in nodes[3].steps[0].spans] == [False, True]
+
+
+# --- how it is sampled ---
+
+
+async def test_the_grammar_is_in_the_sampling_and_can_be_switched_off() -> None:
+    turns = ["<|think|>Eight.<|act|>6<|end|>", "<|answer|>48<|end|>"]
+    _, _, core = await heard(speech(*turns))
+    c = core.tokenizer.controls
+    first, think, act = (request.sampling for request in core.asked[:3])
+    assert set(first.only) == {c[f"<|{name}|>"] for name in ("think", "act", "reflect", "backtrack", "answer")}
+    assert not think.only and set(think.never) == set(c.values()) - (set(first.only) - {c["<|think|>"]})
+    assert set(act.never) == set(c.values()) - {c["<|end|>"]}
+    assert len({request.sampling.seed for request in core.asked[:3]}) == 3
+    _, _, free = await heard(speech(*turns), speech=SpeechConfig(grammar=False))
+    assert not any(request.sampling.only or request.sampling.never for request in free.asked)
+
+
+async def test_a_search_by_steps_may_end_a_thought_at_a_paragraph_and_go_on_there() -> None:
+    beam = Beam(Steps(sampling=Sampling(), ends=("\n\n",)), 1, 1)
+    turns = [*speech("<|think|>"), Reply("Eight.\n\n"), *speech("So.<|act|>6<|end|>", "<|answer|>48<|end|>")]
+    result, nodes, core = await heard(turns, strategy=beam)
+    assert kinds(nodes[1:]) == [["think"], ["think", "act", "observe"], ["answer"]]
+    assert "<|think|>Eight.\n\nSo.<|act|>6" in core.asked[-1].text and result.status == "solved"
