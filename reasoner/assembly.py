@@ -66,6 +66,7 @@ def put_together(config: Config, core: Core, sandbox: Sandbox) -> Reasoner:
         budget=_budget(config.budget),
         prices=_prices(config),
         limits=_limits(config.limits),
+        speech=config.speech,
         width=config.search.width,
         seed=config.search.seed,
         config=config.resolved(),
