@@ -8,9 +8,10 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from reasoner.dialect.prompts import prompt
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import TraceError
-from reasoner.flywheel.rows import Judged, Mark, Pair, Row, Way
+from reasoner.flywheel.rows import Episode, Judged, Mark, Pair, Row, Way
 
 Format = Literal["sft", "messages", "dpo", "steps"]
 UNLEARNT = -100
@@ -39,6 +40,26 @@ def write(lines: Iterable[Mapping[str, Any]], path: Path) -> int:
 def sft_line(row: Row) -> dict[str, Any]:
     labels = [i if learnt else UNLEARNT for i, learnt in zip(row.ids, row.learnt, strict=True)]
     return {"task": row.task, "kind": row.kind, "input_ids": row.ids, "labels": labels, "weight": row.weight}
+
+
+def messages_line(episode: Episode, tokenizer: Tokenizer) -> dict[str, Any]:
+    """A conversation, control tokens spelt out. What is read and not learnt has the weight 0, as OpenAI's format says
+    it; what tools said stands in a role of its own."""
+    task, *rest = episode.steps
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": prompt("system")},
+        {"role": "user", "content": task.text},
+    ]
+    for step in rest:
+        text = spelt(tokenizer, step.ids)
+        said = {"role": "assistant", "content": text, "weight": int(any(span.sampled for span in step.spans))}
+        if step.kind in ("observe", "malformed") and not said["weight"]:
+            messages.append({"role": "tool", "content": text})
+        elif messages[-1]["role"] == "assistant" and messages[-1]["weight"] == said["weight"]:
+            messages[-1]["content"] += text
+        else:
+            messages.append(said)
+    return {"task": episode.task, "kind": episode.kind, "messages": messages}
 
 
 def dpo_line(pair: Pair, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -36,6 +36,11 @@ class Checkpoint:
     def __contains__(self, name: str) -> bool:
         return name in self._where
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all tensors, in the order of the files."""
+        return tuple(self._where)
+
     def __getitem__(self, name: str) -> torch.Tensor:
         if name not in self._where:
             raise ModelError(f"{self.directory} has no tensor {name}: the weights do not fit its config.json")
