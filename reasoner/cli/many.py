@@ -1,4 +1,4 @@
-"""The commands for questions, for many tasks and for reports, as they can be typed."""
+"""The commands for questions, for many tasks, for reports and for the picture of one search, as they can be typed."""
 
 import argparse
 from pathlib import Path
@@ -57,6 +57,21 @@ examples:
 
 """
 
+_VIEW = """\
+Show the search of one task as a page: its tree with the way to the answer,
+steps back, code with what its tests said, tokens with their likelihoods, and
+tokens over time. One file that opens from disk and asks nobody for anything.
+
+TRACE is the path of a record, or a part of its name ('reasoner resume' lists
+them; 'reasoner run' keeps them in DIR/traces)."""
+
+_VIEW_EXAMPLES = """\
+examples:
+  reasoner view d27a                writes NAME.html here
+  reasoner view runs/mbpp/traces/17-4523f1.e0.1.jsonl -o tree.html
+
+"""
+
 
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
     _ask(commands.add_parser("ask", help="ask a question", description=_ASK, epilog=_ASK_EXAMPLES + TABLE))
@@ -66,6 +81,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
             "report", help="say what runs came to", description=_REPORT, epilog=_REPORT_EXAMPLES + TABLE
         )
     )
+    _view(commands.add_parser("view", help="show a search as a page", description=_VIEW, epilog=_VIEW_EXAMPLES + TABLE))
 
 
 def _ask(parser: Parser) -> None:
@@ -107,6 +123,15 @@ def _report(parser: Parser) -> None:
     parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="what 'reasoner run' wrote")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with tables and figures")
     flags.json(parser)
+
+
+def _view(parser: Parser) -> None:
+    parser.usage = "reasoner view TRACE [flags]"
+    parser.set_defaults(command="view")
+    parser.add_argument("trace", metavar="TRACE", help="a record's path, or a part of its name")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="the page (default: NAME.html here)")
+    parser.add_argument("--tokenizer", metavar="DIR", help="the model's tokenizer, where the model is not here")
+    parser.add_argument("--traces", metavar="DIR", help="where the records are")
 
 
 def _positive(text: str) -> int:

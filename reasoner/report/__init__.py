@@ -4,6 +4,7 @@ reading  directories -> runs, in numbers
 tables   runs -> tables of texts, the same for a terminal and a page
 charts   runs -> figures as SVG; needs matplotlib (the extra `report`)
 page     tables and figures -> one HTML file that asks nobody for anything
+view/    the search of one task -> a page with its tree
 """
 
 from reasoner.report.page import page
