@@ -5,7 +5,7 @@ our own templates use it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,13 +48,14 @@ class Tokenizer(Protocol):
 
 
 class HubTokenizer:
-    """The tokenizer of a Hugging Face model directory (`tokenizer.json`, `tokenizer_config.json`).
+    """The tokenizer of a Hugging Face model directory (`tokenizer.json`, `tokenizer_config.json`). `renamed` are added
+    tokens that it does not know of, by their text; a spare one of the same id loses its name.
 
     Raises:
         ModelError: a file is missing or cannot be read.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, renamed: Mapping[str, int] | None = None) -> None:
         import tokenizers
 
         path = directory / "tokenizer.json"
@@ -67,7 +68,8 @@ class HubTokenizer:
         config = _read(directory / "tokenizer_config.json")
         generation = _read(directory / "generation_config.json") or _read(directory / "config.json")
         added = spec.get("added_tokens") or []
-        self.controls = {token["content"]: int(token["id"]) for token in added}
+        new, ids = dict(renamed or {}), {*(renamed or {}).values()}
+        self.controls = {t["content"]: int(t["id"]) for t in added if int(t["id"]) not in ids} | new
         self._control_ids = frozenset(self.controls.values())
         self._plain = tokenizers.Tokenizer.from_str(
             json.dumps({**spec, "added_tokens": [], "post_processor": None, "truncation": None, "padding": None})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reasoner.dialect.tokenizer import HubTokenizer, Tokenizer
 from reasoner.errors import CoreError
+from reasoner.models.adapter import Adapter, read
 from reasoner.models.directory import digest
 from reasoner.types import Completion, CoreInfo, Piece, Sampling
 
@@ -31,10 +32,11 @@ class LocalCore:
             and costs some fidelity (benchmarks/core.md).
         kv_bytes: budget of the keys and values of all prefixes together.
         max_rows: completions computed side by side; more wait their turn.
+        adapter: a directory with what was trained of this model; its reward heads take the place of the model's own.
         threads: CPU threads of the engine; None leaves it to torch.
 
     Raises:
-        ModelError: the directory cannot be read.
+        ModelError: the directory cannot be read, or the adapter is damaged or another model's.
         CoreError: the device is missing, or `kv_bytes` holds no token.
     """
 
@@ -47,17 +49,19 @@ class LocalCore:
         kv_bytes: int = 512 * 2**20,
         max_rows: int = 64,
         threads: int | None = None,
+        adapter: Path | None = None,
     ) -> None:
-        self._directory = directory
+        known = read(adapter, digest(directory)) if adapter else None
+        self._heads = adapter or directory
         with ThreadPoolExecutor(1) as beside:
-            loading = beside.submit(_load, directory, dtype, device)
-            self._tokenizer = HubTokenizer(directory)
+            loading = beside.submit(_load, directory, dtype, device, adapter, known)
+            self._tokenizer = HubTokenizer(directory, known.controls if known else {})
             network = loading.result()
         from reasoner.cores.local.engine import Engine
 
         self.info = CoreInfo(
-            name=directory.name,
-            digest=digest(directory),
+            name=f"{directory.name}+{adapter.name}" if adapter else directory.name,
+            digest=known.digest if known else digest(directory),
             context=network.context,
             dtype=dtype,
             token_ids=True,
@@ -93,11 +97,11 @@ class LocalCore:
         return event
 
     async def value(self, prefix: Sequence[int], head: str) -> float:
-        """See `Core.value`. A head is `heads/<name>.safetensors` in the model's directory: `weight` (hidden,) and,
-        where it has one, `bias` (1,)."""
+        """See `Core.value`. A head is `heads/<name>.safetensors` in the adapter's directory, or else the model's:
+        `weight` (hidden,) and, where it has one, `bias` (1,)."""
         from reasoner.cores.local.heads import load_head
 
-        judge = load_head(self._directory, head)
+        judge = load_head(self._heads, head)
         event = await self._only("hidden", prefix)
         return judge(event)
 
@@ -133,13 +137,14 @@ class LocalCore:
             job.cancelled = True
 
 
-def _load(directory: Path, dtype: Dtype, device: Device) -> "Network":
+def _load(directory: Path, dtype: Dtype, device: Device, adapter: Path | None, known: Adapter | None) -> "Network":
     from reasoner.cores.local.tuning import tune_process
 
     tune_process()
+    from reasoner.cores.local.adapted import Trained
     from reasoner.cores.local.loading import load_network
 
-    return load_network(directory, dtype, device)
+    return load_network(directory, dtype, device, Trained(adapter, known) if adapter and known else None)
 
 
 def _sender(loop: asyncio.AbstractEventLoop, events: "asyncio.Queue[Event]") -> "Callable[[Event], None]":

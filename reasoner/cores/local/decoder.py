@@ -133,7 +133,6 @@ class Decoder:
     ) -> None:
         self.shape = shape
         self.context = shape.context
-        self.vocabulary = shape.vocabulary
         self.device = device
         self.shares = device.type == "cpu"
         self.nearly_free = 64 if device.type != "cpu" else FEW if quartered else 8
@@ -147,6 +146,7 @@ class Decoder:
             self._layers.append(_Layer(index, shape, tensors))
         self._norm = tensors("model.norm.weight")
         self._embedding = checkpoint["model.embed_tokens.weight"]
+        self.vocabulary = len(self._embedding)
         if device.type != "cpu":
             self._embedding = self._embedding.to(device, dtype)
         self._frequencies = _frequencies(shape).to(device)

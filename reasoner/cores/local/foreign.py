@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import transformers
 
+from reasoner.cores.local.adapted import Trained
 from reasoner.cores.local.plan import Batch, Chunk, Own
 from reasoner.errors import CoreError, ModelError
 
@@ -27,19 +28,23 @@ class Foreign:
     shares = False
     nearly_free = 8
 
-    def __init__(self, directory: Path, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, directory: Path, dtype: torch.dtype, device: torch.device, trained: Trained | None = None
+    ) -> None:
         try:
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 directory, dtype=dtype, local_files_only=True
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"transformers cannot load {directory} ({error}): choose another model") from error
+        if trained:
+            _adapt(model, trained)
         self._model = model.to(device).eval()
         self._name = type(model).__name__
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         config = model.config.get_text_config()
         self.context: int = getattr(config, "max_position_embeddings", None) or _CONTEXT
-        self.vocabulary = int(config.vocab_size)
+        self.vocabulary = len(model.get_input_embeddings().weight)
         self.device = device
         self._dtype = dtype
         self._pool: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -130,6 +135,18 @@ class Foreign:
                 "serve it with a server and use a remote core"
             )
         return found
+
+
+def _adapt(model: Any, trained: Trained) -> None:
+    """Add what was trained to a model's own parameters, and make room for the rows that it has none of."""
+    trained.place_in({name for name, _ in model.named_modules()})
+    embedding, output = model.get_input_embeddings(), model.get_output_embeddings()
+    tied = output.weight is embedding.weight
+    for name, parameter in model.named_parameters():
+        parameter.data = trained.add(name, parameter.data).to(parameter.dtype)
+    embedding.weight = torch.nn.Parameter(trained.with_rows("embedding", embedding.weight.data))
+    own = trained.with_rows("output", output.weight.data)
+    output.weight = embedding.weight if tied else torch.nn.Parameter(own)
 
 
 _CONTEXT = 2048

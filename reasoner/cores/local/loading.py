@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from reasoner.cores.local.adapted import Adapted, Trained
 from reasoner.cores.local.checkpoint import Checkpoint, read_config
 from reasoner.cores.local.decoder import Decoder, shape_of
 from reasoner.cores.local.network import Network
@@ -11,11 +12,11 @@ from reasoner.errors import CoreError
 from reasoner.models.directory import check
 
 
-def load_network(directory: Path, dtype: str, device: str) -> Network:
-    """The network in `directory`.
+def load_network(directory: Path, dtype: str, device: str, trained: Trained | None = None) -> Network:
+    """The network in `directory`, with what was `trained` of it.
 
     Raises:
-        ModelError: the directory cannot be read.
+        ModelError: the directory cannot be read, or what was trained has no place in it.
         CoreError: the dtype or device is not to be had.
     """
     shape = shape_of(read_config(check(directory)))
@@ -26,12 +27,13 @@ def load_network(directory: Path, dtype: str, device: str) -> Network:
         raise CoreError(f"int4 is computed on a CPU alone, not on {where.type}: choose bfloat16")
     kind = torch.float32 if dtype == "float32" else torch.bfloat16
     if shape is not None:
-        return Decoder(shape, Checkpoint(directory), kind, where, quartered=dtype == "int4")
+        checkpoint = Adapted(directory, trained, kind) if trained else Checkpoint(directory)
+        return Decoder(shape, checkpoint, kind, where, quartered=dtype == "int4")
     if dtype == "int4":
         raise CoreError(f"{directory.name} is computed by transformers, which has no int4 here: choose bfloat16")
     from reasoner.cores.local.foreign import Foreign
 
-    return Foreign(directory, kind, where)
+    return Foreign(directory, kind, where, trained)
 
 
 def _device(name: str) -> torch.device:
