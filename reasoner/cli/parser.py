@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reasoner.cli import chatting, flags, many
+from reasoner.cli import chatting, flags, many, teaching
 from reasoner.cli.exits import TABLE
 from reasoner.cli.explained import Parser
 
@@ -115,6 +115,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     many.add(commands)
     chatting.add(commands)
+    teaching.add(commands)
     _replay(
         commands.add_parser("replay", help="try policies over records", description=_REPLAY, epilog=_REPLAY_EXAMPLES)
     )

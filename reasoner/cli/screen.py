@@ -12,6 +12,7 @@ from reasoner.repl.downloads import Bars, Lines
 from reasoner.repl.live import LiveView
 from reasoner.repl.plain import PlainView
 from reasoner.repl.progress import RunBar, RunLines, RunSilence, Tally
+from reasoner.repl.teaching import TeachingBar, TeachingLines, TeachingSilence
 from reasoner.trace import Event, Listener
 
 
@@ -40,6 +41,12 @@ class Screen:
         if self._quiet:
             return RunSilence()
         return RunBar(tally, self._console) if self._live else RunLines(tally, sys.stderr)
+
+    def teaching(self) -> TeachingBar | TeachingLines | TeachingSilence:
+        """For a training."""
+        if self._quiet:
+            return TeachingSilence()
+        return TeachingBar(self._console) if self._live else TeachingLines(sys.stderr)
 
     def asking(self) -> Listener:
         """For a question: what is thought, as it is written."""

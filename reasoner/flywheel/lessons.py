@@ -12,7 +12,7 @@ from reasoner.dialect.control import Control
 from reasoner.dialect.spoken import Spoken, one_line, write_backtrack
 from reasoner.flywheel.ends import known, worth
 from reasoner.flywheel.rows import Episode, Judged, Mark, Pair, read_only, written
-from reasoner.flywheel.told import PASSED, told
+from reasoner.flywheel.told import told
 from reasoner.suites import report
 from reasoner.trace import Trace
 from reasoner.tree import Node, Tree
@@ -66,9 +66,8 @@ def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taugh
 
 
 def solution(search: Search, node: NodeId) -> list[Step]:
-    """A path that ended well, with an answer at its end."""
-    steps = [step for part in search.steps(node) for step in part]
-    return steps if any(s.kind == "answer" for s in steps) else [*steps, _closing(search.dialect)]
+    """A path that ended well."""
+    return [step for part in search.steps(node) for step in part]
 
 
 def given_up(search: Search) -> Iterator[list[Step]]:
@@ -103,8 +102,9 @@ def lesson(node: Node) -> str:
         return "that way was wrong"
     said: Report = report(observed)
     failed = next((t for t in said.tests if t.outcome not in ("passed", "skipped")), None)
-    words = said.error or (f"{failed.name}: {failed.message}" if failed else "")
-    return one_line(words) or "that way was wrong"
+    found = said.error or (failed.message or failed.name if failed else "")
+    lines = [line.strip() for line in found.splitlines() if line.strip()]
+    return one_line(": ".join(lines[:2])) or "that way was wrong"
 
 
 def judged(search: Search) -> Iterator[Judged]:
@@ -171,10 +171,6 @@ def _reflection(search: Search, node: NodeId) -> Step | None:
         if found := next((s for s in steps if s.kind == "reflect" and s.text.strip()), None):
             return found
     return None
-
-
-def _closing(dialect: Spoken) -> Step:
-    return _said(dialect, "answer", PASSED)
 
 
 def _said(dialect: Spoken, kind: Control, words: str) -> Step:

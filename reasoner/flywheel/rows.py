@@ -89,9 +89,10 @@ class Judged:
 
 
 def row(episode: Episode) -> Row:
-    """The tokens of an episode, of which those are learnt that were sampled."""
+    """The tokens of an episode up to the last one that is learnt: those are learnt that were sampled."""
     way = written(episode.steps)
-    return Row(episode.task, episode.kind, way.ids, way.learnt)
+    end = max((at for at, wanted in enumerate(way.learnt, 1) if wanted), default=0)
+    return Row(episode.task, episode.kind, way.ids[:end], way.learnt[:end])
 
 
 def written(steps: Iterable[Step]) -> Way:

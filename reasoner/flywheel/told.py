@@ -15,7 +15,6 @@ from reasoner.suites import report
 from reasoner.tree import Node
 from reasoner.types import Step, Task
 
-PASSED = "The file passes its tests."
 _BLOCK = re.compile(r"^```(?:python|py)?[ \t]*\n(?P<code>.*?)(?:^```|\Z)", re.M | re.S)
 
 

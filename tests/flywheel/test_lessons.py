@@ -6,7 +6,7 @@ from reasoner.dialect.driven import Driven
 from reasoner.dialect.spoken import Spoken, parse
 from reasoner.dialect.tokenizer import SpeakingTokenizer
 from reasoner.flywheel.lessons import taught
-from reasoner.flywheel.rows import row
+from reasoner.flywheel.rows import row, written
 from reasoner.flywheel.told import sliced
 from reasoner.ledger import Cost
 from reasoner.trace import Added, Began, Event, Opened, Trace
@@ -48,9 +48,9 @@ def attempt(code: str, passes: bool) -> list[Step]:
         "message": "" if passes else "got 1",
     }
     result = ToolResult(value={"tests": [row]})
-    said = Report((TestResult(row["name"], "passed" if passes else "failed", row["message"]),))
+    report = Report((TestResult(row["name"], "passed" if passes else "failed", said),))
     act = Step("act", completion.text, (DRIVEN.attempt(TASK, "", None), Span(completion.ids, True)))
-    return [act, replace(DRIVEN.observe(said, completion), result=result)]
+    return [act, replace(DRIVEN.observe(report, completion), result=result)]
 
 
 def recorded(*attempts: tuple[str, bool]) -> Trace:
@@ -70,12 +70,11 @@ GOOD, BAD = "def f(x):\n    return 2 * x", "def f(x):\n    return x"
 
 def test_a_driven_attempt_that_passed_is_told_as_a_spoken_episode() -> None:
     (episode,) = taught(SPOKEN, recorded((GOOD, True))).episodes
-    found = row(episode)
-    assert spelt(found.ids).endswith(
+    assert spelt(written(episode.steps).ids).endswith(
         f"<|assistant|><|act|>{GOOD}<|end|><|observe|>step 1\nI ran the tests: 1 of 1 passed.<|end|>"
-        "<|answer|>The file passes its tests.<|end|>"
     )
-    assert learnt(found.ids, found.learnt) == f"<|act|>{GOOD}<|end|><|answer|>The file passes its tests.<|end|>"
+    found = row(episode)
+    assert learnt(found.ids, found.learnt) == f"<|act|>{GOOD}<|end|>" and found.learnt[-1]
 
 
 def test_a_recovery_makes_two_rows_and_never_teaches_what_failed() -> None:
@@ -148,5 +147,5 @@ def test_rows_of_a_spoken_tree_are_its_own_tokens() -> None:
     solved, turned = (row(e) for e in taught(SPOKEN, trace).episodes)
     assert turned.ids == tuple(trace.tree().ids(2))
     assert learnt(turned.ids, turned.learnt) == "<|reflect|>forgot<|backtrack|>0 double it<|end|>"
-    assert solved.ids[: len(trace.tree().ids(3))] == tuple(trace.tree().ids(3))
+    assert solved.ids == tuple(trace.tree().ids(3))[: len(solved.ids)] and solved.learnt[-1]
     assert "double it" not in learnt(solved.ids, solved.learnt)

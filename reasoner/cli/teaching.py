@@ -1,0 +1,127 @@
+"""The commands that make training data and train, as they can be typed."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from reasoner.cli import flags
+from reasoner.cli.exits import TABLE
+from reasoner.cli.explained import Parser
+
+_EXPORT = """\
+Make training rows of recorded searches: verified branches, recoveries from
+failed ones, better and worse ways, what places are worth. Token ids and masks
+come straight from the records; what the runtime forced is never learnt.
+
+Or, with --merged, write an adapter and its model as one plain Hugging Face
+directory that any server loads."""
+
+_EXPORT_EXAMPLES = """\
+examples:
+  reasoner export runs/mbpp -o rows.jsonl --measured mbpp_test.jsonl
+  reasoner export runs/mbpp --format dpo --split train -o pairs.jsonl
+  reasoner export --merged served --adapter taught
+
+formats:
+  sft        input_ids and labels (-100 is not learnt), for `train sft`
+  messages   conversations, control tokens spelt out, for other trainers
+  dpo        prompt, chosen, rejected, for `train dpo`
+  steps      what each step is worth, with visits, for `train reward`
+
+"""
+
+_TRAIN = """\
+Train on rows of `reasoner export`: low-rank adapters, and the rows of the
+control tokens. Ctrl-C stops between two steps; the same command goes on from
+there and ends in the same numbers. Needs: pip install 'reasoner[train]'."""
+
+_TRAIN_EXAMPLES = """\
+examples:
+  reasoner train sft rows.jsonl -o taught
+  reasoner train dpo pairs.jsonl --from taught -o preferred
+  reasoner train reward steps.jsonl --head outcome --on taught
+
+"""
+
+
+def add(commands: "argparse._SubParsersAction[Any]") -> None:
+    _export(
+        commands.add_parser(
+            "export",
+            help="make training rows of records",
+            description=_EXPORT,
+            epilog=_EXPORT_EXAMPLES + TABLE,
+        )
+    )
+    _train(
+        commands.add_parser("train", help="teach a model from rows", description=_TRAIN, epilog=_TRAIN_EXAMPLES + TABLE)
+    )
+
+
+def _export(parser: Parser) -> None:
+    parser.usage = "reasoner export TRACES... -o FILE [flags]\n       reasoner export --merged DIR --adapter DIR"
+    parser.set_defaults(command="export")
+    parser.add_argument("traces", metavar="TRACES", nargs="*", type=Path, help="traces, or folders of them")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where the rows go")
+    parser.add_argument(
+        "--format", choices=("sft", "messages", "dpo", "steps"), default="sft", help="see below (default: sft)"
+    )
+    parser.add_argument("--model", metavar="NAME", help="whose tokenizer made the traces (default: the default model)")
+    rows = parser.add_argument_group("which rows")
+    rows.add_argument(
+        "--split",
+        choices=("all", "train", "check"),
+        default="all",
+        help="by the task's id: nine in ten, or the tenth that checks",
+    )
+    rows.add_argument("--without", metavar="ID", action="append", default=[], help="leave this task out")
+    rows.add_argument(
+        "--measured", metavar="FILE", action="append", default=[], type=Path, help="keep its tasks out of the rows"
+    )
+    rows.add_argument("--tasks", metavar="FILE", type=Path, help="where the answers to questions are")
+    rows.add_argument("--context", metavar="N", type=flags.count, help="longest row (default: the model's own)")
+    merged = parser.add_argument_group("a plain model")
+    merged.add_argument("--merged", metavar="DIR", type=Path, help="write the model with its adapter there")
+    merged.add_argument("--adapter", metavar="DIR", type=Path, help="of `reasoner train`")
+    parser.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
+    flags.json(parser)
+
+
+def _train(parser: Parser) -> None:
+    parser.set_defaults(command="train")
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True, parser_class=Parser)
+    sft = kinds.add_parser("sft", help="imitate what passed", description=_TRAIN)
+    dpo = kinds.add_parser("dpo", help="prefer the better of two ways", description=_TRAIN)
+    reward = kinds.add_parser("reward", help="fit a reward head", description=_TRAIN)
+    for one in (sft, dpo, reward):
+        one.add_argument("data", metavar="ROWS", type=Path, help="of `reasoner export`")
+        one.add_argument("--model", metavar="NAME", help="what is trained (default: the default model)")
+        one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+        one.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the frozen weights")
+        one.add_argument("--threads", metavar="N", type=int, help="CPU threads")
+        one.add_argument("--seed", metavar="N", type=int, default=0, help="default: 0")
+        one.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
+        flags.json(one)
+    for one in (sft, dpo):
+        _adapter(one)
+    sft.add_argument("--rank", metavar="N", type=flags.count, default=8, help="of the adapters (default: 8)")
+    dpo.add_argument("--beta", metavar="B", type=float, default=0.1, help="how near to the reference (default: 0.1)")
+    reward.add_argument("--head", metavar="NAME", required=True, help="what it is called: `reward:NAME`, `step:NAME`")
+    reward.add_argument("--kind", choices=("outcome", "step"), default="outcome", help="default: outcome")
+    reward.add_argument("--on", metavar="DIR", type=Path, help="the adapter that it is for (default: the model itself)")
+
+
+def _adapter(parser: Parser) -> None:
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="where the adapter goes")
+    parser.add_argument("--from", dest="parent", metavar="DIR", type=Path, help="the adapter to begin from")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--epochs", metavar="N", type=flags.count, default=2, help="times that each row is seen (default: 2)"
+    )
+    how.add_argument("--batch", metavar="N", type=flags.count, default=16, help="rows a step (default: 16)")
+    how.add_argument("--rate", metavar="R", type=float, help="highest learning rate")
+    how.add_argument("--steps", metavar="N", type=flags.count, default=0, help="end after so many")
+    how.add_argument(
+        "--at-once", metavar="N", type=flags.count, default=2048, help="tokens in memory at a time (default: 2048)"
+    )
+    how.add_argument("--keep", metavar="N", type=flags.count, default=20, help="save after so many steps (default: 20)")
