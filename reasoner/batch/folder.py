@@ -21,7 +21,7 @@ from reasoner.errors import ConfigError, TraceError
 from reasoner.types import Json
 
 RESULTS, CONFIG, SUMMARY, TRACES = "results.jsonl", "config.json", "summary.json", "traces"
-_FREE = frozenset({"config.traces", "config.core.threads", "problems.path", "sandbox"})
+_FREE = frozenset({"config.traces", "config.core.threads", "config.core.url", "problems.path", "sandbox"})
 """What may differ between a run and its resumption: it says where and how fast, not what."""
 _ABSENT = "nothing"
 

@@ -1,6 +1,7 @@
 """A core behind HTTP: vLLM, llama.cpp and SGLang with exact token ids, any other OpenAI-compatible server by chat.
 
 core.py      RemoteCore: what the rest of the runtime sees
+replicas.py  several servers of one model as one core
 probe.py     which server this is and what it can do
 vllm.py, llamacpp.py, sglang.py, chat.py    what each server is asked and how its answer is read
 exchange.py  the seam between those and the core
@@ -10,6 +11,7 @@ reading.py   values taken out of an answer that nobody vouches for
 """
 
 from reasoner.cores.remote.core import RemoteCore
+from reasoner.cores.remote.replicas import Replicas
 from reasoner.cores.remote.wire import Retry
 
-__all__ = ["RemoteCore", "Retry"]
+__all__ = ["RemoteCore", "Replicas", "Retry"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.cores.remote.exchange import Exchange, Server
-from reasoner.cores.remote.probe import discover
+from reasoner.cores.remote.probe import discover, still
 from reasoner.cores.remote.row import Row
 from reasoner.cores.remote.wire import Retry, Wire
 from reasoner.dialect.tokenizer import ByteTokenizer, HubTokenizer, Tokenizer
@@ -98,6 +98,10 @@ class RemoteCore:
 
     async def value(self, prefix: Sequence[int], head: str) -> float:
         raise CoreError(f"{self.info.name} has no reward head {head!r}: use a local core")
+
+    async def check(self) -> None:
+        """Ask the server whether it still serves this model. Raises `CoreError` where it does not."""
+        await still(self._wire, self._server, self.info.name.partition(":")[2], self.info.digest)
 
     async def close(self) -> None:
         await self._wire.close()

@@ -54,9 +54,21 @@ async def discover(wire: Wire, model: str, tokenizer: Tokenizer | None) -> tuple
     return server, _info(server, card, context=card.context, can_score=await _can_score(wire, server))
 
 
+async def still(wire: Wire, server: Server, model: str, digest: str) -> None:
+    """Raises `CoreError` where the server does not answer, or no longer serves what it did."""
+    now = _digest(server, await _card(wire, model))
+    if now != digest:
+        raise CoreError(
+            f"{wire.name} serves another {wire.shown(model)} than before: start the same model, or begin anew"
+        )
+
+
 def _info(server: Server, card: Card, **facts: Any) -> CoreInfo:
-    digest = blake2b(f"{server.kind}\0{card.model}\0{card.told}".encode(), digest_size=16).hexdigest()
-    return CoreInfo(name=f"{server.kind}:{card.model}", digest=digest, **facts)
+    return CoreInfo(name=f"{server.kind}:{card.model}", digest=_digest(server, card), **facts)
+
+
+def _digest(server: Server, card: Card) -> str:
+    return blake2b(f"{server.kind}\0{card.model}\0{card.told}".encode(), digest_size=16).hexdigest()
 
 
 async def _card(wire: Wire, model: str) -> Card:

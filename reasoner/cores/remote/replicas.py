@@ -1,0 +1,254 @@
+"""Several servers of one model as one core. The rest of the runtime sees one core, and knows nothing of this.
+
+A prefix goes where most of it is cached; one that is new, or whose replica is crowded, to the least loaded (as SGLang's
+router does, cache-aware with a bound on imbalance). When a completion fails, its server is asked whether it is well: if
+so, the request was at fault and the error is passed on; if not, the server is left out until it answers again, and what
+had not begun to write goes to another. While none answers, requests wait.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+
+from reasoner.cores.remote.core import RemoteCore
+from reasoner.cores.remote.wire import Retry
+from reasoner.dialect.tokenizer import Tokenizer
+from reasoner.errors import CoreError
+from reasoner.types import Completion, CoreInfo, Piece, Sampling
+
+BLOCK = 32
+"""Tokens; what is cached is remembered in whole blocks."""
+REMEMBERED = 65_536
+"""Blocks for each server: two million tokens, more than one holds."""
+CROWD = 8
+"""Requests that a server may have in flight beyond twice those of the least loaded before its prefixes go elsewhere."""
+QUICK = Retry(attempts=2, first_s=0.2, most_s=2.0)
+"""Another server is a better second try than the same."""
+
+Opening = Callable[[], Awaitable[RemoteCore]]
+
+
+class Replicas:
+    """Made by `connect`. `patience_s` is how long a request waits while no server answers, `pause_s` the time between
+    two questions to one that is away.
+
+    Raises (all calls):
+        CoreError: a server that is well refused the request, or none answered in time; the next call works again.
+    """
+
+    def __init__(self, replicas: Sequence["Replica"], info: CoreInfo, patience_s: float, pause_s: float) -> None:
+        self.info = info
+        self._replicas = list(replicas)
+        self._patience_s, self._pause_s = patience_s, pause_s
+        self._asking: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def connect(
+        cls,
+        urls: Sequence[str],
+        model: str = "",
+        *,
+        api_key: str | None = None,
+        tokenizer_dir: Path | None = None,
+        timeout_s: float = 600.0,
+        patience_s: float = 180.0,
+        pause_s: float = 2.0,
+    ) -> "Replicas":
+        """Find out what answers at each of `urls`; see `RemoteCore.connect`. One that is away may come later.
+
+        Raises:
+            CoreError: none answers, or two serve different models.
+            ModelError: `tokenizer_dir` holds no tokenizer.
+        """
+
+        def opening(url: str) -> Opening:
+            return lambda: RemoteCore.connect(
+                url, model, api_key=api_key, tokenizer_dir=tokenizer_dir, timeout_s=timeout_s, retry=QUICK
+            )
+
+        replicas = [Replica(url, opening(url)) for url in urls]
+        try:
+            await asyncio.gather(*(replica.ask() for replica in replicas))
+            core = next((replica.core for replica in replicas if replica.core), None)
+            if core is None:
+                raise CoreError(f"none of {len(replicas)} servers answers; the first said: {replicas[0].trouble}")
+            for replica in replicas:
+                replica.expected = core.info
+                if replica.core and replica.core.info.digest != core.info.digest:
+                    raise CoreError(
+                        f"{replica.url} serves another model than the others, {replica.core.info.name}, or with other"
+                        " settings: give servers of one model"
+                    )
+        except BaseException:
+            await asyncio.gather(*(replica.close() for replica in replicas))
+            raise
+        return cls(replicas, core.info, patience_s, pause_s)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return next(replica.core.tokenizer for replica in self._replicas if replica.core)
+
+    async def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
+        begun = False
+        while True:
+            replica = await self._one_for(prefix)
+            try:
+                with replica.serving(prefix) as core:
+                    async with aclosing(core.stream(prefix, sampling)) as pieces:
+                        async for piece in pieces:
+                            begun = True
+                            if piece.done:
+                                replica.held.add([*prefix, *piece.done.ids])
+                            yield piece
+                return
+            except CoreError:
+                await replica.ask()
+                if begun or not replica.is_away:
+                    raise
+
+    async def complete(self, prefix: Sequence[int], sampling: Sampling) -> Completion:
+        async with aclosing(self.stream(prefix, sampling)) as pieces:
+            async for piece in pieces:
+                if piece.done:
+                    return piece.done
+        raise CoreError(f"{self.info.name} ended a completion without its end: ask again")
+
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+        whole = [*prefix, *continuation]
+        while True:
+            replica = await self._one_for(whole)
+            try:
+                with replica.serving(whole) as core:
+                    return await core.score(prefix, continuation)
+            except CoreError:
+                await replica.ask()
+                if not replica.is_away:
+                    raise
+
+    async def value(self, prefix: Sequence[int], head: str) -> float:
+        raise CoreError(f"{self.info.name} has no reward head {head!r}: use a local core")
+
+    async def close(self) -> None:
+        for asking in self._asking:
+            asking.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        await asyncio.gather(*(replica.close() for replica in self._replicas))
+
+    async def _one_for(self, prefix: Sequence[int]) -> "Replica":
+        """The server to ask. Waits while all are away."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience_s
+        while True:
+            self._ask_absent(clock())
+            well = [replica for replica in self._replicas if not replica.is_away]
+            if well:
+                return chosen(well, prefix)
+            if clock() > until:
+                said = self._replicas[0].trouble
+                raise CoreError(f"no server answered for {self._patience_s:g} s; the first said: {said}")
+            await asyncio.sleep(min(self._pause_s, self._patience_s) / 4)
+
+    def _ask_absent(self, now: float) -> None:
+        """Ask those that are away whether they are back, each once in a while; nobody waits for the answer."""
+        for replica in self._replicas:
+            if replica.is_away and now >= replica.asked_at + self._pause_s:
+                replica.asked_at = now
+                asking = asyncio.create_task(replica.ask())
+                self._asking.add(asking)
+                asking.add_done_callback(self._asking.discard)
+
+
+class Replica:
+    """One server: whether it answers, what it is doing, and which prefixes it should have in its cache."""
+
+    def __init__(self, url: str, opening: Opening) -> None:
+        self.url = url
+        self.core: RemoteCore | None = None
+        self.expected: CoreInfo | None = None
+        """What it must serve, once that is known."""
+        self.flying = 0
+        self.served = 0
+        self.held = Held()
+        self.trouble = ""
+        """Why it is away; empty while it answers."""
+        self.asked_at = 0.0
+        self._opening = opening
+
+    @property
+    def is_away(self) -> bool:
+        return bool(self.trouble)
+
+    async def ask(self) -> None:
+        """Find out whether it answers, and still serves the model."""
+        try:
+            if self.core is None:
+                opened = await self._opening()
+                if self.core or (self.expected and opened.info.digest != self.expected.digest):
+                    await opened.close()
+                if self.expected and opened.info.digest != self.expected.digest:
+                    raise CoreError(f"{self.url} serves {opened.info.name}: give servers of one model")
+                self.core = self.core or opened
+            else:
+                await self.core.check()
+            self.trouble = ""
+        except CoreError as error:
+            if not self.trouble:
+                self.held = Held()
+            self.trouble = str(error)
+
+    @contextmanager
+    def serving(self, prefix: Sequence[int]) -> Iterator[RemoteCore]:
+        """While it works on a prefix, and from then on holds it."""
+        assert self.core is not None
+        self.held.add(prefix)
+        self.flying += 1
+        self.served += 1
+        try:
+            yield self.core
+        finally:
+            self.flying -= 1
+
+    async def close(self) -> None:
+        if self.core:
+            await self.core.close()
+
+
+class Held:
+    """Beginnings of prefixes, in blocks, each block hashed with all before it; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._blocks: OrderedDict[int, None] = OrderedDict()
+
+    def add(self, ids: Sequence[int]) -> None:
+        for block in _chain(ids):
+            self._blocks[block] = None
+            self._blocks.move_to_end(block)
+        while len(self._blocks) > REMEMBERED:
+            self._blocks.popitem(last=False)
+
+    def of(self, ids: Sequence[int]) -> int:
+        """How many of the first tokens of `ids` it knows."""
+        known = 0
+        for block in _chain(ids):
+            if block not in self._blocks:
+                break
+            known += BLOCK
+        return known
+
+
+def chosen(well: Sequence[Replica], prefix: Sequence[int]) -> Replica:
+    """Where most of a prefix is cached, if that is half of it or more and the server is not crowded; else the least
+    loaded."""
+    least = min(well, key=lambda replica: (replica.flying, replica.served))
+    most, best = max(((r.held.of(prefix), r) for r in well), key=lambda found: (found[0], -found[1].flying))
+    crowded = best.flying > CROWD + 2 * least.flying
+    return best if 2 * most >= len(prefix) and not crowded else least
+
+
+def _chain(ids: Sequence[int]) -> Iterator[int]:
+    chain = 0
+    for end in range(BLOCK, len(ids) + 1, BLOCK):
+        chain = hash((chain, *ids[end - BLOCK : end]))
+        yield chain
