@@ -18,7 +18,7 @@ from reasoner.errors import ConfigError, ReasonerError, ToolError
 from reasoner.ledger import Budget, Prices
 from reasoner.models.progress import Progress, Silent
 from reasoner.models.store import home
-from reasoner.protocols import Core, Sandbox, StopPolicy, Verifier
+from reasoner.protocols import Core, Permit, Sandbox, StopPolicy, Verifier
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.search import by_kind
@@ -31,10 +31,15 @@ from reasoner.verifiers.evidence import evidence
 
 @asynccontextmanager
 async def assemble(
-    config: Config | None = None, *, progress: Progress | None = None, environment: Mapping[str, str] = os.environ
+    config: Config | None = None,
+    *,
+    progress: Progress | None = None,
+    environment: Mapping[str, str] = os.environ,
+    permit: Permit | None = None,
 ) -> AsyncIterator[Reasoner]:
     """Open the core and the sandbox that `config` names, and close both at the end. `progress` is told, from other
-    threads, what is still needed; `environment` holds the server's key, `OPENAI_API_KEY`.
+    threads, what is still needed; `environment` holds the server's key, `OPENAI_API_KEY`; `permit` is asked about hosts
+    that `config` does not allow, if it says so.
 
     Raises:
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
@@ -48,19 +53,19 @@ async def assemble(
         watched,
     )
     try:
-        yield put_together(config, core, sandbox)
+        yield put_together(config, core, sandbox, permit)
     finally:
         await asyncio.gather(core.close(), sandbox.close())
 
 
-def put_together(config: Config, core: Core, sandbox: Sandbox) -> Reasoner:
+def put_together(config: Config, core: Core, sandbox: Sandbox, permit: Permit | None = None) -> Reasoner:
     """All that `config` says of a search, over a core and a sandbox that are open. Raises ConfigError."""
     config = config.settled()
     return Reasoner(
         core,
         sandbox,
         by_kind(config.search),
-        _toolbox(config),
+        _toolbox(config, permit),
         _verifiers(config, core.info),
         _stop(config, core.info),
         budget=_budget(config.budget),
@@ -113,24 +118,25 @@ def _local(config: CoreConfig, progress: Progress) -> Core:
     return LocalCore(directory, dtype=config.dtype, device=config.device, threads=config.threads or None)
 
 
-def _toolbox(config: Config) -> Toolbox:
+def _toolbox(config: Config, permit: Permit | None = None) -> Toolbox:
     """The tools that are shipped, and the user's own. Raises ConfigError when one of those cannot be used."""
     try:
         own = [tool for folder in config.tools for tool in load_tools(Path(folder).expanduser())]
-        return Toolbox.standard(own, _services(config.fetch, config.limits))
+        return Toolbox.standard(own, _services(config.fetch, config.limits, permit))
     except ToolError as error:
         raise ConfigError(str(error)) from error
 
 
-def _services(config: FetchConfig, limits: LimitsConfig) -> dict[str, Service]:
-    if not config.allow:
+def _services(config: FetchConfig, limits: LimitsConfig, permit: Permit | None) -> dict[str, Service]:
+    asks = permit if config.ask else None
+    if not config.allow and not asks:
         return {}
     from reasoner.broker import Bounds, Fetch
 
     cache = Path(config.cache).expanduser() if config.cache else home() / "pages"
     # A page takes room in its world twice: in base64 as the tool's input, and as a file when it is saved.
     bounds = Bounds(config.wall_s, min(config.size_mb * 2**20, limits.disk_mb * 2**20 // 3))
-    return {"fetch": Fetch(config.allow, cache, refresh=config.refresh, bounds=bounds)}
+    return {"fetch": Fetch(config.allow, cache, permit=asks, refresh=config.refresh, bounds=bounds)}
 
 
 def _verifiers(config: Config, core: CoreInfo | None = None) -> tuple[Verifier, ...]:

@@ -5,7 +5,7 @@ strategy and a stopping policy are pure functions of a tree and a ledger: they n
 them can be replayed over a recorded tree.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -149,6 +149,10 @@ class Strategy(Protocol):
     def answer(self, tree: Tree) -> NodeId | None:
         """The node that the search would answer with now."""
         ...
+
+
+Permit = Callable[[str], Awaitable[bool]]
+"""Whether the person lets a page of this host be read, asked when a tool wants it."""
 
 
 class StopPolicy(Protocol):

@@ -27,6 +27,7 @@ from reasoner.broker.network import CheckedNetwork, Resolve, system_resolver
 from reasoner.broker.refused import Refused, shown
 from reasoner.broker.robots import SIZE, Robots
 from reasoner.broker.urls import Allowlist, parse
+from reasoner.protocols import Permit
 from reasoner.types import Json, ToolResult
 
 TYPES = frozenset(
@@ -63,7 +64,8 @@ class Fetch:
     """A service for tools with `host = "fetch"`: arguments with a `url` -> what the program needs to make text of it.
 
     `resolve` and `connect` are the network: names to addresses, and addresses to connections. Whatever they are, only
-    public addresses are connected to.
+    public addresses are connected to. `permit` is asked about the host of an address that is not allowed, before
+    anything is sent; a redirect to such a host is refused unasked.
 
     Raises:
         ConfigError: `allow` holds something that is no pattern of hosts.
@@ -74,6 +76,7 @@ class Fetch:
         allow: Iterable[str],
         cache: Path,
         *,
+        permit: Permit | None = None,
         refresh: bool = False,
         bounds: Bounds = Bounds(),
         resolve: Resolve = system_resolver,
@@ -82,6 +85,7 @@ class Fetch:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._allow, self._cache, self._bounds, self._clock = Allowlist(allow), Cache(cache), bounds, clock
+        self._permit = permit
         self._exchange = Exchange(CheckedNetwork(resolve, connect or httpcore.AnyIOBackend()), tls)
         self._page = Wanted(TYPES, bounds.size)
         self._since = clock() if refresh else 0.0
@@ -100,8 +104,10 @@ class Fetch:
             return ToolResult(error="refused", detail="fetch wants the address as text, in `url`")
         async with self._turns:
             try:
+                url = parse(asked)
+                allow = await self._permitted(url)
                 async with asyncio.timeout(self._bounds.wall_s):
-                    url, reply = await self._read(asked)
+                    url, reply = await self._read(url, allow)
             except Refused as refused:
                 return ToolResult(error=refused.error, detail=str(refused))
             except TimeoutError:
@@ -109,19 +115,26 @@ class Fetch:
         body = base64.b64encode(reply.body).decode("ascii")
         return {"url": str(url), "type": reply.type, "charset": reply.charset, "body": body}
 
-    async def _read(self, asked: str) -> tuple[httpx.URL, Reply]:
-        url, reply = await self._follow(parse(asked), self._page)
+    async def _permitted(self, url: httpx.URL) -> Allowlist:
+        """What may be read on the way from this address."""
+        host = url.raw_host.decode("ascii")
+        if host not in self._allow and self._permit and await self._permit(host):
+            return self._allow.adding(host)
+        return self._allow
+
+    async def _read(self, asked: httpx.URL, allow: Allowlist) -> tuple[httpx.URL, Reply]:
+        url, reply = await self._follow(asked, self._page, allow)
         if reply.status != 200:
             raise Refused(f"{shown(str(url))} answered {_words(reply.status)}", "raised")
         return url, reply
 
-    async def _follow(self, url: httpx.URL, wanted: Wanted) -> tuple[httpx.URL, Reply]:
+    async def _follow(self, url: httpx.URL, wanted: Wanted, allow: Allowlist) -> tuple[httpx.URL, Reply]:
         """The reply at the end of all redirects, and where that was. Each hop is checked like the first."""
         came = ""
         for _ in range(self._bounds.redirects + 1):
             try:
-                self._allow.check(url)
-                reply = await self._reply(url, wanted)
+                allow.check(url)
+                reply = await self._reply(url, wanted, allow)
                 if reply.status not in _REDIRECTS:
                     return url, reply
                 came = f"{shown(str(url))} redirects: "
@@ -130,7 +143,7 @@ class Fetch:
                 raise Refused(f"{came}{refused}", refused.error) from refused
         raise Refused(f"{came}more than {self._bounds.redirects} times", "raised")
 
-    async def _reply(self, url: httpx.URL, wanted: Wanted) -> Reply:
+    async def _reply(self, url: httpx.URL, wanted: Wanted, allow: Allowlist) -> Reply:
         """What one address answers: as it was kept, else asked for, where robots.txt does not mind."""
         robots = wanted is _ROBOTS
         key = f"{'robots' if robots else 'page'} {url}"
@@ -138,7 +151,7 @@ class Fetch:
         if (kept := self._kept(key, since, wanted)) is not None:
             return kept
         if not robots:
-            await self._ask_robots(url)
+            await self._ask_robots(url, allow)
         async with self._asking.setdefault(key, asyncio.Lock()):
             if (kept := self._kept(key, since, wanted)) is not None:
                 return kept
@@ -153,13 +166,13 @@ class Fetch:
             wanted.check(reply)
         return reply
 
-    async def _ask_robots(self, url: httpx.URL) -> None:
+    async def _ask_robots(self, url: httpx.URL, allow: Allowlist) -> None:
         """Raises Refused when the host does not want us there, or when nobody can say so."""
         place = url.copy_with(raw_path=b"/robots.txt")
         if url == place:
             return
         try:
-            _, reply = await self._follow(place, _ROBOTS)
+            _, reply = await self._follow(place, _ROBOTS, allow)
         except Refused as refused:
             raise Refused(f"{shown(str(place))} says who may read there: {refused}", refused.error) from refused
         if reply.status == 429 or reply.status >= 500:

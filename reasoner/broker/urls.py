@@ -40,6 +40,12 @@ class Allowlist:
                 )
             (self._below if start else self._hosts).add(host)
 
+    def adding(self, host: str) -> "Allowlist":
+        """The same hosts, and this one."""
+        more = Allowlist(())
+        more._hosts, more._below = self._hosts | {host}, self._below
+        return more
+
     def __contains__(self, host: str) -> bool:
         above = host.split(".")[1:]
         return host in self._hosts or any(".".join(above[i:]) in self._below for i in range(len(above)))
@@ -49,7 +55,7 @@ class Allowlist:
         host = url.raw_host.decode("ascii")
         if host not in self:
             known = ", ".join(sorted(self._hosts | {f"*.{name}" for name in self._below}))
-            raise Refused(f"the host {shown(host)} is not allowed, only {known}")
+            raise Refused(f"the host {shown(host)} is not allowed, only {known or 'what the user agrees to'}")
 
 
 def parse(text: str, base: httpx.URL | None = None) -> httpx.URL:

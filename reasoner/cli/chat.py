@@ -19,6 +19,7 @@ from reasoner.errors import ConfigError
 from reasoner.models.store import home
 from reasoner.repl.chat.chat import Chat
 from reasoner.repl.chat.commands import COMMANDS
+from reasoner.repl.chat.permissions import Permissions
 from reasoner.repl.chat.reading import PipeReader, Reader, TerminalReader
 from reasoner.runtime import Reasoner
 
@@ -33,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         config = _as_begun(store, arguments.goes_on, config)
 
     async def opening(opened: AsyncExitStack) -> Reasoner:
-        return await opened.enter_async_context(assemble(config))
+        permissions = Permissions(home() / "allowed-hosts", chat.watcher.asked)
+        return await opened.enter_async_context(assemble(config, permit=permissions.host))
 
     store.mkdir(parents=True, exist_ok=True)
     reader, goes_on = _reader(store, live), arguments.goes_on or ""

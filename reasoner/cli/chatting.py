@@ -32,7 +32,8 @@ def add(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--continue", dest="goes_on", metavar="ID", nargs="?", const="last", help="go on with a session; the last one"
     )
     talk.add_argument("--sessions", metavar="DIR", help="where the sessions are")
-    talk.add_argument("--yes", action="store_true", help="put files that you name into the world without asking")
+    talk.add_argument("--yes", action="store_true", help="agree to files in and out without being asked")
+    talk.add_argument("--fetch", action="store_true", default=None, help="let it read pages; it asks you for each host")
     flags.core(parser)
     flags.search(parser)
     flags.budget(parser)

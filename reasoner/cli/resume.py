@@ -13,7 +13,6 @@ from pathlib import Path
 
 from reasoner import tasks
 from reasoner.assembly import assemble
-from reasoner.cli.answer import Answer
 from reasoner.cli.exits import SOLVED
 from reasoner.cli.records import command, find, listing, records, store
 from reasoner.cli.screen import Screen
@@ -23,6 +22,7 @@ from reasoner.cli.solve import conclude, continued, search, seen
 from reasoner.config import Config, recorded
 from reasoner.errors import ConfigError, TaskError, TraceError
 from reasoner.ledger import Budget
+from reasoner.repl.answer import Answer
 from reasoner.stopping import SPENT
 from reasoner.trace import Began, Recorder, Trace, read
 from reasoner.types import Task

@@ -27,7 +27,7 @@ _FLAGS = {
         "money": "budget_money",
     },
     "sandbox": {"kind": "sandbox", "python": "python"},
-    "fetch": {"allow": "allow_host"},
+    "fetch": {"allow": "allow_host", "ask": "fetch"},
 }
 """Section of the Config -> its key -> the flag that sets it."""
 
@@ -57,7 +57,8 @@ def _own(environment: Mapping[str, str]) -> Path:
 def _flags(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for section, keys in _FLAGS.items():
-        values = {key: getattr(arguments, flag) for key, flag in keys.items() if getattr(arguments, flag) is not None}
+        said = {key: getattr(arguments, flag, None) for key, flag in keys.items()}
+        values = {key: value for key, value in said.items() if value is not None}
         if values:
             given[section] = values
     for key in ("traces", "tools", "verifiers", "calibration"):

@@ -14,25 +14,24 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from reasoner import tasks
 from reasoner.assembly import assemble
-from reasoner.cli.answer import Answer, changed
 from reasoner.cli.exits import STATUS
 from reasoner.cli.expected import expected
 from reasoner.cli.records import command, store
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
-from reasoner.cli.write import write
 from reasoner.config import Config
 from reasoner.errors import ConfigError
 from reasoner.ledger import Budget
+from reasoner.repl.answer import Answer, changed, coloured
 from reasoner.repl.board import Board
 from reasoner.repl.printable import printable
 from reasoner.runtime import Reasoner
 from reasoner.stopping import SPENT
+from reasoner.tasks.write import write
 from reasoner.trace import Recorder, Trace
 from reasoner.types import Result, Task
 
@@ -91,9 +90,8 @@ def _board(past: Trace | None) -> Board:
 
 
 def _answer(task: Task, result: Result, board: Board, path: Path, budget: Budget) -> Answer:
-    winner = board.owner(result.node) if result.node is not None else None
     goes_on = command(path, result.stop.reason, budget) if result.stop.reason.startswith(SPENT) else ""
-    return Answer(task, result, len(board.attempts), winner.number if winner else None, path, goes_on)
+    return Answer.of(task, result, board, path, goes_on)
 
 
 def conclude(answer: Answer, screen: Screen, into: Path | None, *, as_json: bool) -> int:
@@ -122,9 +120,8 @@ def _show(diff: bytes) -> None:
         sys.stdout.buffer.write(diff)
         return
     console = Console(highlight=False, soft_wrap=True)
-    for line in diff.decode("utf-8", "replace").splitlines():
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        console.print(Text(printable(line), "bold" if line[:3] in ("+++", "---") else style))
+    for line in coloured(diff):
+        console.print(line)
 
 
 @contextmanager

@@ -133,6 +133,10 @@ class Session:
     def path(self, turn: int) -> Path:
         return self.folder / f"turn-{turn}.jsonl"
 
+    def errand(self) -> Path:
+        """Where the record of a task goes that is solved beside the conversation."""
+        return self.folder / f"solve-{len(list(self.folder.glob('solve-*.jsonl'))) + 1}.jsonl"
+
     def traces(self) -> Iterator[tuple[Asked, Trace]]:
         """The turns that can be read, in order, each after that which it hangs from; what cannot is told in `lost`."""
         gone: set[int] = set()

@@ -30,22 +30,38 @@ class LiveView:
         self._story = Story(board)
         self._console = console
         self.region = Region(board)
-        self._live = Live(
-            self.region, console=console, refresh_per_second=_PER_SECOND, transient=True, redirect_stdout=False
-        )
+        self._live: Live | None = None
 
     def __enter__(self) -> "LiveView":
-        self._live.start()
+        self.resume()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._live.stop()
+        self.hold()
+
+    def hold(self) -> None:
+        """Stop drawing, to let a person type."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def resume(self) -> None:
+        """Draw from here on; what stands above stays."""
+        if self._live is None:
+            self._live = Live(
+                self.region,
+                console=self._console,
+                refresh_per_second=_PER_SECOND,
+                transient=True,
+                redirect_stdout=False,
+            )
+            self._live.start()
 
     def __call__(self, event: Event) -> None:
         self._story.width = self._console.width
         for line in self._story(event):
             self._console.print(Text(line.text, STYLES[line.tone], no_wrap=True, overflow="ellipsis"))
-        if isinstance(event, Stopped | Finished):
+        if self._live and isinstance(event, Stopped | Finished):
             self._live.refresh()
 
 

@@ -22,6 +22,12 @@ class PlainView:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._out.flush()
 
+    def hold(self) -> None:
+        """There is nothing to stop: a line stays where it is."""
+
+    def resume(self) -> None:
+        """There is nothing to begin."""
+
     def __call__(self, event: Event) -> None:
         if isinstance(event, Began):
             self._say(f"core {event.core}, sandbox {event.level}")

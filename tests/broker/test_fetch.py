@@ -358,3 +358,41 @@ async def test_a_disk_that_refuses_is_our_error(web, fetch, tmp_path: Path):
 def test_hosts_that_cannot_be_allowed_are_an_error_of_the_settings(tmp_path):
     with pytest.raises(ConfigError, match=r"'127\.0\.0\.1' cannot be allowed"):
         Fetch(["127.0.0.1"], tmp_path)
+
+
+# --- hosts that nobody allowed, where there is somebody to ask ---
+
+
+async def test_another_host_is_asked_about_before_anything_is_sent(web, fetch):
+    web.pages["b.org", "/"] = HELLO
+    asked: list[str] = []
+
+    async def permit(host: str) -> bool:
+        asked.append(host)
+        return len(asked) > 1
+
+    service = fetch("a.org", permit=permit)
+    said = await refusal(service, "http://b.org/")
+    assert said.error == "refused" and "b.org is not allowed" in said.detail and not web.asked
+    assert await body(service, "http://b.org/") == b"<p>hello"
+    assert asked == ["b.org", "b.org"], "what is agreed to once holds once"
+
+
+async def test_a_redirect_to_another_host_is_refused_unasked(web, fetch):
+    web.pages["a.org", "/"] = redirect("http://b.org/")
+    asked: list[str] = []
+
+    async def permit(host: str) -> bool:
+        asked.append(host)
+        return True
+
+    said = await refusal(fetch("a.org", permit=permit), "http://a.org/")
+    assert "b.org is not allowed" in said.detail and not asked and ("b.org", "/") not in web.asked
+
+
+async def test_what_no_list_would_allow_is_never_asked_about(web, fetch):
+    async def permit(host: str) -> bool:
+        raise AssertionError(host)
+
+    for url in ("http://127.0.0.1/", "http://localhost/", "file:///etc/passwd", "http://a.org:8080/"):
+        assert (await refusal(fetch(permit=permit), url)).error == "refused"

@@ -8,7 +8,7 @@ import asyncio
 import re
 import secrets
 import shutil
-import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -18,22 +18,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from reasoner.conversation import Conversation, Session, Turn
+from reasoner.conversation import Conversation, Errand, Session, Turn
 from reasoner.errors import ReasonerError, TraceError
+from reasoner.repl.answer import Answer
+from reasoner.repl.board import Board
 from reasoner.repl.chat.commands import COMMANDS
 from reasoner.repl.chat.reading import Reader, nearest, words
 from reasoner.repl.chat.showing import branches
 from reasoner.repl.chat.view import TurnView
+from reasoner.repl.chat.watching import Watcher
+from reasoner.repl.live import LiveView
+from reasoner.repl.plain import PlainView
 from reasoner.repl.printable import printable
 from reasoner.runtime import Reasoner
 from reasoner.tree import LIKELIHOOD
+from reasoner.types import Task
 
 Opening = Callable[[AsyncExitStack], Awaitable[Reasoner]]
 """Opens core and sandbox, which the stack closes."""
 _FILE = re.compile(r"(?<!\S)@(\S+)")
 _FILE_MOST = 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_HELD = "held still: [g]o on, [k]eep what there is, [d]rop it, [b]udget N tokens more, or say something to it"
 
 
 @dataclass(eq=False)
@@ -47,13 +52,17 @@ class Chat:
     goes_on: str = ""
     live: bool = True
     yes: bool = False
-    """Put files into the world without asking."""
+    """Agree to what would be asked: files into the world, solutions into their place."""
     clock: Callable[[], float] = time.monotonic
     effort: str = "low"
     _talk: Conversation | None = None
     _ready: asyncio.Task[Reasoner] | None = None
     _prefilled: str = ""
     _told: set[str] = field(default_factory=set)
+    watcher: Watcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watcher = Watcher(self.reader, self.say)
 
     async def run(self) -> None:
         """Until the person leaves.
@@ -134,12 +143,26 @@ class Chat:
     def prefill(self, words: str) -> None:
         self._prefilled = words
 
+    async def agreed(self, question: str) -> bool:
+        return self.yes or (await self.reader.line(f"{question} [y/N] ")).strip().lower() in ("y", "yes")
+
+    async def solve(self, task: Task) -> Answer:
+        talk = await self.talk()
+        errand = Errand(talk.reasoner, task, talk.session.errand(), talk.budget)
+        board = Board(self.clock)
+        view = LiveView(board, self.console) if self.live else PlainView(board, sys.stdout)
+        with view:
+            result, _ = await self.watcher.watch(errand, view, lambda: errand.run(board, view))
+        if result is None:
+            raise TraceError(f"what was tried so far is recorded: reasoner resume {errand.path}")
+        return Answer.of(task, result, board, errand.path)
+
     async def grow(self, growing: Callable[..., Awaitable[Turn]]) -> None:
         talk = await self.talk()
         before = talk.at
         view = TurnView(self.console, self.clock, live=self.live)
         with view:
-            turn, said = await self._watched(talk, view, growing)
+            turn, said = await self.watcher.watch(talk, view, lambda: growing(view))
         if turn:
             self._conclude(turn, view)
         elif talk.at != before and not said:
@@ -198,63 +221,9 @@ class Chat:
         if size > _FILE_MOST:
             self.say(f"{path} has {size:,} bytes, more than {_FILE_MOST:,}: it stays here", "red")
             return False
-        return (
-            self.yes or (await self.reader.line(f"put {path} ({size:,} bytes) into the world? [y/N] ")).strip() == "y"
-        )
+        return await self.agreed(f"put {printable(str(path))} ({size:,} bytes) into the world?")
 
     # --- a turn ---
-
-    async def _watched(
-        self, talk: Conversation, view: TurnView, growing: Callable[..., Awaitable[Turn]]
-    ) -> tuple[Turn | None, str]:
-        """The turn, None when it was dropped; and what was said to it meanwhile."""
-        interrupted, said = asyncio.Event(), ""
-        loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(growing(view))
-        try:
-            while not task.done():
-                loop.add_signal_handler(signal.SIGINT, interrupted.set)
-                waiting = asyncio.create_task(interrupted.wait())
-                await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
-                loop.remove_signal_handler(signal.SIGINT)
-                if task.done() or not interrupted.is_set():
-                    continue
-                interrupted.clear()
-                talk.pause()
-                view.hold()
-                said = await self._held(talk, task)
-                view.resume()
-            return await task, said
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise
-            talk.drop()
-            self.say("dropped", "dim")
-            return None, ""
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-    async def _held(self, talk: Conversation, task: "asyncio.Future[Turn]") -> str:
-        """Ask what to do with a turn that is held still. Returns what is said to it."""
-        self.say(_HELD, "yellow")
-        answer = (await self.reader.line("? ")).strip()
-        match answer.partition(" "):
-            case ("" | "g" | "go", _, _):
-                talk.proceed()
-            case ("k" | "keep", _, ""):
-                talk.keep()
-            case ("d" | "drop", _, ""):
-                task.cancel()
-            case ("b" | "budget", _, more) if more.strip().isdecimal():
-                talk.proceed(int(more))
-            case _:
-                talk.keep()
-                return answer
-        return ""
 
     def _conclude(self, turn: Turn, view: TurnView) -> None:
         """What was not shown yet, then how sure it is, why it stopped, what it cost."""

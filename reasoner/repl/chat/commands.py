@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from reasoner import tasks
 from reasoner.conversation import EFFORTS, OWN, Place, Turn
 from reasoner.errors import ReasonerError
+from reasoner.repl.answer import changed, coloured
 from reasoner.repl.chat.showing import branches
 from reasoner.repl.chat.talking import Talking
 from reasoner.repl.printable import one_line, printable
+from reasoner.tasks.write import write
 from reasoner.tree import LIKELIHOOD
 
 _SHOWN = 60
@@ -234,6 +237,24 @@ async def _export(chat: Talking, rest: str) -> None:
     chat.say(f"written to {path}")
 
 
+async def _solve(chat: Talking, rest: str) -> None:
+    if not rest:
+        raise Misused("say which task: /solve DIR, a folder with a text, files and tests")
+    path = Path(rest).expanduser()
+    task = tasks.load(path)
+    if task.is_question:
+        raise Misused(f"{printable(rest)} is a question, with no files to write: ask it here")
+    answer = await chat.solve(task)
+    for line in coloured(answer.diff()):
+        chat.say(line)
+    for words in answer.summary(chat.width):
+        chat.say(words)
+    files = changed(task, answer.result.files)
+    if files and answer.result.status == "solved" and path.is_dir() and await chat.agreed(f"write it into {rest}?"):
+        for name in write(path, files):
+            chat.say(f"written: {name}")
+
+
 async def _clear(chat: Talking, rest: str) -> None:
     await chat.begin()
     chat.say("a new session; the old one is kept: /load shows all")
@@ -263,6 +284,7 @@ COMMANDS: Mapping[str, Command] = {
     "/save": Command(_save, "[NAME]", "where this session is on disk; with a name, keep a copy"),
     "/load": Command(_load, "[NAME]", "go on with another session; without a name, list them"),
     "/export": Command(_export, "FILE", "write this branch as Markdown"),
+    "/solve": Command(_solve, "DIR", "solve a coding task against its tests; asks before it writes"),
     "/clear": Command(_clear, "", "begin a new session"),
     "/quit": Command(_quit, "", "leave; reasoner chat --continue goes on"),
 }

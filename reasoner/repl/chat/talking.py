@@ -6,6 +6,8 @@ from typing import Protocol
 from rich.text import Text
 
 from reasoner.conversation import Conversation, Turn
+from reasoner.repl.answer import Answer
+from reasoner.types import Task
 
 
 class Talking(Protocol):
@@ -44,4 +46,12 @@ class Talking(Protocol):
 
     def save(self, name: str) -> str:
         """Keep a copy of this session."""
+        ...
+
+    async def solve(self, task: Task) -> Answer:
+        """Solve a coding task in front of the person. Raises TraceError when it was dropped."""
+        ...
+
+    async def agreed(self, question: str) -> bool:
+        """Whether the person says yes."""
         ...

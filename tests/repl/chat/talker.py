@@ -13,23 +13,28 @@ from rich.console import Console
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.repl.chat.chat import Chat
 from reasoner.repl.chat.commands import COMMANDS
+from reasoner.repl.chat.permissions import Permissions
 from reasoner.repl.chat.reading import PipeReader, TerminalReader
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.search import Single
-from reasoner.types import Sampling
+from reasoner.toolbox import Toolbox
+from reasoner.types import Json, Sampling, ToolResult
 
 SAYS = {
     "Let x be 5.": "I keep it in a variable.\n```python\nx = 5\nopen('n.txt', 'w').write('five')\n```\n",
     "Add 1 to x.": "```python\nx += 1\nopen('n.txt', 'a').write('+')\nprint(x)\n```\n",
     "What is x?": "I look.\n```python\nprint(x, open('n.txt').read())\n```\n",
     "Be rude.": "[bold red]not markup[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eright to left",
+    "Read it.": '<tool_call>{"name": "fetch", "arguments": {"url": "https://a.org"}}</tool_call>\n',
     "Count.": " ".join(f"number {n}," for n in range(4000)),
 }
 
 
 def says(text: str, sampling: Sampling) -> Reply:
     _, _, rest = text.rpartition("<|user|>")
+    if "Write f, which returns 7." in text:
+        return Reply("def f():\n    return 7\n```\n")
     asked = rest.partition("<|end|>")[0].rsplit("\n", 1)[-1]
     output = rest.rpartition("```output\n")[2].partition("\n```")[0] if "```output" in rest else ""
     if output:
@@ -49,11 +54,16 @@ class SlowCore(ScriptedCore):
             yield piece
 
 
-async def opening(opened: AsyncExitStack) -> Reasoner:
-    sandbox = await open_sandbox("bubblewrap")
-    opened.push_async_callback(sandbox.close)
-    core = SlowCore(says)
-    return Reasoner(core, sandbox, Single(), clock=core.clock)
+class Page:
+    """In place of the broker: a host that exists, once the person lets it be read."""
+
+    def __init__(self, permissions: Permissions) -> None:
+        self._permissions = permissions
+
+    async def __call__(self, arguments: Json) -> Json | ToolResult:
+        if not await self._permissions.host("a.org"):
+            return ToolResult(error="refused", detail="the host is not allowed")
+        return {"url": arguments["url"], "type": "text/plain", "charset": "", "body": "aGVsbG8="}
 
 
 def main() -> None:
@@ -62,7 +72,16 @@ def main() -> None:
     live = sys.stdin.isatty() and sys.stdout.isatty()
     reader = TerminalReader(None, list(COMMANDS)) if live else PipeReader(sys.stdin, sys.stdout)
     goes_on = sys.argv[3] if len(sys.argv) > 3 else ""
-    asyncio.run(Chat(opening, reader, Console(highlight=False), store, goes_on, live=live).run())
+
+    async def opening(opened: AsyncExitStack) -> Reasoner:
+        sandbox = await open_sandbox("bubblewrap")
+        opened.push_async_callback(sandbox.close)
+        core = SlowCore(says)
+        services = {"fetch": Page(Permissions(store / "hosts", chat.watcher.asked))}
+        return Reasoner(core, sandbox, Single(), Toolbox.standard(services=services), clock=core.clock)
+
+    chat = Chat(opening, reader, Console(highlight=False), store, goes_on, live=live)
+    asyncio.run(chat.run())
 
 
 if __name__ == "__main__":

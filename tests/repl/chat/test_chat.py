@@ -167,3 +167,51 @@ def test_a_file_goes_into_the_world_after_asking_and_not_otherwise(tmp_path: Pat
     assert f"put {tmp_path}/n.txt (4 bytes) into the world? [y/N] n".replace("\n", "") in screen
     assert f"You said: Take @{tmp_path}/n.txt".replace("\n", "") in screen.replace("\n", "")
     assert "You said: Take `n.txt`" in screen
+
+
+def test_a_host_is_read_when_the_person_agrees_in_the_middle_of_a_turn(store: Path) -> None:
+    chat = Terminal(store)
+    chat.wait("Ctrl-D leaves")
+    chat.type("Read it.")
+    chat.wait("the model wants to read a page of a.org")
+    chat.type("")
+    chat.wait("the host is not allowed")
+    chat.wait("turn 1 ·")
+    chat.type("Read it.")
+    chat.wait("the model wants to read a page of a.org")
+    chat.type("s")
+    chat.wait("hello")
+    chat.wait("turn 2 ·")
+    chat.type("Count.")
+    chat.wait("tok/s")
+    chat.press(b"\x03")
+    chat.wait("held still")
+    chat.type("d")
+    chat.wait("dropped")
+    chat.type("Read it.")
+    chat.wait("turn 4 ·")
+    chat.type("/quit")
+    assert chat.end() == 0
+    closed(chat)
+
+
+def test_a_task_is_solved_in_a_chat_and_written_when_the_person_agrees(store: Path, tmp_path: Path) -> None:
+    task = tmp_path / "task"
+    task.mkdir()
+    (task / "TASK.md").write_text("Write f, which returns 7.\n")
+    (task / "f.py").write_text("def f():\n    pass\n")
+    (task / "test_f.py").write_text("from f import f\n\ndef test_f():\n    assert f() == 7\n")
+    chat = Terminal(store)
+    chat.wait("Ctrl-D leaves")
+    chat.type(f"/solve {task}")
+    chat.wait("+    return 7")
+    chat.wait("1/1 tests pass")
+    chat.wait("[y/N]")
+    chat.type("y")
+    chat.wait("written: f.py")
+    chat.type("/solve nowhere")
+    chat.wait("error:")
+    chat.type("/quit")
+    assert chat.end() == 0
+    assert "return 7" in (task / "f.py").read_text()
+    closed(chat)

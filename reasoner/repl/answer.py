@@ -5,9 +5,12 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from reasoner.repl.printable import gist, one_line
+from rich.text import Text
+
+from reasoner.repl.board import Board
+from reasoner.repl.printable import gist, one_line, printable
 from reasoner.types import Files, Report, Result, Task
 
 _FAILURES = 5
@@ -24,6 +27,12 @@ class Answer:
     trace: Path
     goes_on: str = ""
     """The command that goes on with a suspended search."""
+
+    @classmethod
+    def of(cls, task: Task, result: Result, board: Board, trace: Path, goes_on: str = "") -> Self:
+        """What a search came to that `board` has listened to."""
+        winner = board.owner(result.node) if result.node is not None else None
+        return cls(task, result, len(board.attempts), winner.number if winner else None, trace, goes_on)
 
     def diff(self) -> bytes:
         """The solution against the task's files, exact, as `git apply` takes it."""
@@ -140,6 +149,13 @@ def _diff(path: str, old: bytes | None, new: bytes) -> Iterator[bytes]:
 def _lines(content: bytes) -> list[bytes]:
     """Lines with their ends, split at line feeds alone, as `patch` counts them."""
     return [line + b"\n" for line in content.split(b"\n")[:-1]] + [rest for rest in content.split(b"\n")[-1:] if rest]
+
+
+def coloured(diff: bytes) -> Iterator[Text]:
+    """The lines of a diff for a terminal, with nothing in them that it obeys."""
+    for line in diff.decode("utf-8", "replace").splitlines():
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        yield Text(printable(line), "bold" if line[:3] in ("+++", "---") else style)
 
 
 def changed(task: Task, files: Files) -> Files:

@@ -3,7 +3,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from reasoner.cli.answer import Answer, changed
+from reasoner.repl.answer import Answer, changed
 from reasoner.types import Files, Report, Result, Status, Stop, Suite, Task, TestResult
 
 SPENT = {"prefilled": 1200, "cached": 9000, "decoded": 300, "verifier": 0, "tool_cpu_s": 0.5, "wall_s": 12.25}

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from reasoner.cli.write import write
 from reasoner.errors import TaskError
+from reasoner.tasks.write import write
 
 
 def test_files_are_replaced_and_created_with_their_folders(tmp_path: Path) -> None:
