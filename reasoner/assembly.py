@@ -16,6 +16,7 @@ from reasoner import models, verifiers
 from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig
 from reasoner.errors import ConfigError, ReasonerError, ToolError
 from reasoner.ledger import Budget, Prices
+from reasoner.models import adapters
 from reasoner.models.progress import Progress, Silent
 from reasoner.models.store import home
 from reasoner.protocols import Core, Permit, Sandbox, StopPolicy, Verifier
@@ -95,12 +96,10 @@ async def _side_by_side(
 
 
 async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str, str]) -> Core:
+    if config.url and config.adapter not in ("", adapters.BASE):
+        raise ConfigError(f"the server runs its own model, not the adapter {config.adapter}: leave out --core or --url")
     if config.url:
-        from reasoner.cores.remote import RemoteCore
-
-        tokenizer = Path(config.tokenizer) if config.tokenizer else None
-        key = environment.get("OPENAI_API_KEY") or None
-        return await RemoteCore.connect(config.url, config.model, api_key=key, tokenizer_dir=tokenizer)
+        return await _remote(config, environment.get("OPENAI_API_KEY") or None)
     loading = asyncio.create_task(asyncio.to_thread(_local, config, progress))
     try:
         return await asyncio.shield(loading)
@@ -110,12 +109,25 @@ async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str
         raise
 
 
+async def _remote(config: CoreConfig, key: str | None) -> Core:
+    from reasoner.cores.remote import RemoteCore, Replicas
+
+    tokenizer = Path(config.tokenizer) if config.tokenizer else None
+    urls = [url.strip() for url in config.url.split(",") if url.strip()]
+    if len(urls) > 1:
+        return await Replicas.connect(urls, config.model, api_key=key, tokenizer_dir=tokenizer)
+    return await RemoteCore.connect(config.url, config.model, api_key=key, tokenizer_dir=tokenizer)
+
+
 def _local(config: CoreConfig, progress: Progress) -> Core:
     directory = models.resolve(config.model or models.default(), progress=progress)
     progress.begin(f"loading {directory.name}", 0)
     from reasoner.cores.local import LocalCore
 
-    return LocalCore(directory, dtype=config.dtype, device=config.device, threads=config.threads or None)
+    adapter = adapters.find(config.adapter, directory.name)
+    return LocalCore(
+        directory, dtype=config.dtype, device=config.device, threads=config.threads or None, adapter=adapter
+    )
 
 
 def _toolbox(config: Config, permit: Permit | None = None) -> Toolbox:

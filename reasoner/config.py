@@ -32,8 +32,11 @@ class CoreConfig:
     model: str = ""
     """A name of `reasoner models list`, a Hugging Face model directory, or the model's name on a server; empty takes
     the default model, or the first that the server lists."""
+    adapter: str = ""
+    """What was trained of the local model: a name of `reasoner.models.adapters`, a path with a slash, or `base` for
+    none; empty takes the one that is named like the model, if there is one."""
     url: str = ""
-    """An OpenAI-compatible server; empty for the local core."""
+    """An OpenAI-compatible server, or several of one model with commas between them; empty for the local core."""
     tokenizer: str = ""
     """A Hugging Face directory with the server's tokenizer, to speak token ids to it."""
     dtype: Literal["bfloat16", "float32", "int4"] = "bfloat16"
@@ -166,7 +169,6 @@ class Config:
     core: CoreConfig = field(default_factory=CoreConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
-    speech: SpeechConfig = field(default_factory=SpeechConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     fetch: FetchConfig = field(default_factory=FetchConfig)
@@ -179,6 +181,7 @@ class Config:
     """What judges besides the tests and the votes: names of `reasoner.verifiers.purposes`."""
     calibration: str = ""
     """A file that says what this core's scores are worth (`reasoner.verifiers.calibrate`)."""
+    speech: SpeechConfig = field(default_factory=SpeechConfig)
 
     def at(self, effort: str) -> "Config":
         """These settings with what an effort sets.

@@ -7,7 +7,16 @@ import pytest
 
 from reasoner import models
 from reasoner.assembly import assemble
-from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig, SandboxConfig, SearchConfig
+from reasoner.config import (
+    BudgetConfig,
+    Config,
+    CoreConfig,
+    FetchConfig,
+    LimitsConfig,
+    SandboxConfig,
+    SearchConfig,
+    SpeechConfig,
+)
 from reasoner.errors import ConfigError, ModelError
 from reasoner.ledger import Budget
 from reasoner.search import BestOfN
@@ -60,6 +69,11 @@ async def test_a_broken_manifest_is_an_error_of_the_settings(tmp_path: Path) -> 
 
 
 @pytest.mark.model
+async def test_a_server_takes_no_adapter() -> None:
+    with pytest.raises(ConfigError, match="runs its own model, not the adapter mine: leave out --core or --url"):
+        await opened(Config(core=CoreConfig(url="http://localhost:1", adapter="mine"), sandbox=SANDBOX))
+
+
 async def test_every_setting_arrives_where_it_counts(tmp_path: Path) -> None:
     own = tmp_path / "mine"
     own.mkdir()
@@ -77,9 +91,10 @@ async def test_every_setting_arrives_where_it_counts(tmp_path: Path) -> None:
         LimitsConfig(wall_s=4, cpu_s=3, memory_mb=128, disk_mb=2, processes=16),
         FetchConfig(("docs.python.org",)),
         (str(own),),
+        speech=SpeechConfig(reflect=True),
     )
     async with assemble(config) as solver:
-        assert solver.core.info.name == "smollm2-135m-instruct"
+        assert solver.core.info.name == "smollm2-135m-instruct" and solver.speech.reflect
         assert solver.sandbox.level.startswith("bwrap")
         assert isinstance(solver.strategy, Mapping)
         strategy = solver.strategy["coding"]

@@ -13,7 +13,8 @@ EFFORTS = ("low", "medium", "high", "max")
 def core(parser: Parser) -> None:
     group = parser.add_argument_group("the model")
     group.add_argument("--model", metavar="NAME", help="of 'reasoner models list', a directory, or a server's model")
-    group.add_argument("--url", metavar="URL", help="ask this OpenAI-compatible server (key: $OPENAI_API_KEY)")
+    group.add_argument("--core", metavar="NAME", help="the adapter: a name, a path, or 'base' to do without one")
+    group.add_argument("--url", metavar="URL", help="ask this OpenAI-compatible server, or several: A,B")
     group.add_argument("--remote", action="store_true", help="ask the server at $OPENAI_BASE_URL")
     group.add_argument("--tokenizer", metavar="DIR", help="the server model's tokenizer, to speak token ids to it")
 

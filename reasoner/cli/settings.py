@@ -9,7 +9,7 @@ from reasoner.config import Config, load
 from reasoner.errors import ConfigError
 
 _FLAGS = {
-    "core": {"model": "model", "url": "url", "tokenizer": "tokenizer"},
+    "core": {"model": "model", "adapter": "core", "url": "url", "tokenizer": "tokenizer"},
     "search": {
         "strategy": "strategy",
         "attempts": "attempts",

@@ -11,7 +11,6 @@ from itertools import takewhile
 from typing import cast
 
 from reasoner.config import SpeechConfig
-from reasoner.dialect.control import Control
 from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Cost, Ledger
@@ -125,12 +124,15 @@ class _Line:
             return Opened("reflect")
         if expand.kept:
             return self._kept(expand.kept)
-        if last in PROSE:
-            return Opened(cast(Control, last))
-        seam = (self._dialect.turns.answering(),) if last in ("answer", "criticise") else ()
-        opened = self._forced()
+        if last in PROSE or last == "criticise":
+            return Opened("think" if last == "think" else "reflect")
         if expand.lead and not self._task.is_question and len(self._path) == 1:
-            opened = self._dialect.open("act", self._dialect.driven.lead(self._task))
+            return self._dialect.open("act", self._dialect.driven.lead(self._task))
+        return self._seamless(self._forced())
+
+    def _seamless(self, opened: Opened) -> Opened:
+        """After an answer, the assistant's turn is opened first."""
+        seam = (self._dialect.turns.answering(),) if self._before[-1].kind == "answer" else ()
         return replace(opened, spans=(*seam, *opened.spans))
 
     def _forced(self) -> Opened:
@@ -177,9 +179,7 @@ class _Line:
     async def remark(self, kind: StepKind) -> None:
         """What the core thinks of what it did; the step that it would do next is left alone."""
         self._left = _REMARK
-        seam = (self._dialect.turns.answering(),) if self._before[-1].kind in ("answer", "criticise") else ()
-        opened = self._dialect.open("reflect")
-        opened = replace(opened, spans=(*seam, *opened.spans))
+        opened = self._seamless(self._dialect.open("reflect"))
         completion = await self._listen(opened)
         heard = self._dialect.hear(opened, completion)
         if heard.step:

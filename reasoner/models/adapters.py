@@ -1,0 +1,59 @@
+"""Where adapters are: `$REASONER_HOME/adapters/NAME`, those that are shipped, or any path.
+
+One that is named like a model is used with it unless another is asked for; what is kept there goes before what is
+shipped, so that an adapter that was found better takes its place.
+"""
+
+from pathlib import Path
+
+from reasoner.content import shipped
+from reasoner.errors import ModelError
+from reasoner.models.adapter import MANIFEST
+from reasoner.models.store import home
+
+BASE = "base"
+"""What is asked for to do without an adapter."""
+
+
+def find(name: str, model: str) -> Path | None:
+    """The adapter of that name or path, the one that is used with `model` where no name is given, None for none.
+
+    Raises:
+        ModelError: there is none of that name or path.
+    """
+    if name == BASE:
+        return None
+    if name and _is_path(name):
+        place = Path(name).expanduser().resolve()
+        if (place / MANIFEST).is_file():
+            return place
+        raise ModelError(f"{place} holds no adapter ({MANIFEST} is missing): give a directory of `reasoner train`")
+    found = next((folder for folder in _places(name or model) if (folder / MANIFEST).is_file()), None)
+    if name and found is None:
+        known = ", ".join([BASE, *names()])
+        raise ModelError(f"no adapter is called {name!r}: choose one of {known}, or give a path with a slash in it")
+    return found
+
+
+def names() -> list[str]:
+    """Of all adapters that are kept here or shipped."""
+    folders = [path.parent for root in _roots() for path in root.glob(f"*/{MANIFEST}")]
+    return sorted({folder.name for folder in folders})
+
+
+def kept() -> Path:
+    """Where adapters are kept; it need not be there yet."""
+    return home() / "adapters"
+
+
+def _roots() -> list[Path]:
+    own = shipped("adapters")
+    return [kept(), *([own] if own else [])]
+
+
+def _places(name: str) -> list[Path]:
+    return [root / name for root in _roots()]
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.startswith((".", "~"))

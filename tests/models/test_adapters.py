@@ -1,0 +1,37 @@
+"""Which adapter a model is used with: the one that is asked for, else the one of its name."""
+
+from pathlib import Path
+
+import pytest
+
+from reasoner.errors import ModelError
+from reasoner.models.adapter import MANIFEST
+from reasoner.models.adapters import find, kept, names
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REASONER_HOME", str(tmp_path))
+    return tmp_path
+
+
+def put(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text("{}")
+    return folder
+
+
+def test_a_model_is_used_with_the_adapter_of_its_name_unless_the_base_is_asked_for() -> None:
+    own = put(kept() / "some-model")
+    assert find("", "some-model") == own and find("base", "some-model") is None
+    assert find("", "another") is None
+
+
+def test_one_is_found_by_its_name_or_its_path(tmp_path: Path) -> None:
+    second = put(kept() / "second")
+    assert find("second", "some-model") == second and "second" in names()
+    assert find(str(second), "some-model") == second
+    with pytest.raises(ModelError, match=r"no adapter is called 'third': choose one of base, .*second"):
+        find("third", "some-model")
+    with pytest.raises(ModelError, match=r"holds no adapter \(adapter.json is missing\)"):
+        find(str(tmp_path), "some-model")
