@@ -45,10 +45,10 @@ def attempt(code: str, passes: bool) -> list[Step]:
     row = {
         "name": "assert f(1) == 2",
         "outcome": "passed" if passes else "failed",
-        "message": "" if passes else "got 1",
+        "message": "" if passes else "assert f(1) == 2\ngot 1",
     }
     result = ToolResult(value={"tests": [row]})
-    report = Report((TestResult(row["name"], "passed" if passes else "failed", said),))
+    report = Report((TestResult(row["name"], row["outcome"], row["message"]),))
     act = Step("act", completion.text, (DRIVEN.attempt(TASK, "", None), Span(completion.ids, True)))
     return [act, replace(DRIVEN.observe(report, completion), result=result)]
 
