@@ -16,8 +16,8 @@ setup: $(VENV)/.ready ## make .venv with reasoner in it
 
 demo: $(VENV)/.ready ## solve an example task in front of you, with the default model
 	@cat $(DEMO)/TASK.md
-	@printf '\n$$ reasoner solve $(DEMO)\n\n'
-	@$(RUN)/reasoner solve $(DEMO)
+	@printf '\n$$ reasoner solve $(DEMO) --lessons\n\n'
+	@$(RUN)/reasoner solve $(DEMO) --lessons
 
 test: $(VENV)/.ready-dev ## run the tests
 	@$(RUN)/reasoner models pull smollm2-135m-instruct > $(VENV)/smollm2 \

@@ -32,7 +32,7 @@ ARMS = {
     "single greedy": SearchConfig(strategy="single"),
     "best-of-N": SearchConfig(strategy="best_of_n", attempts=1000, temperature=0.8),
     "default": SearchConfig(attempts=1000),
-    "no lessons": SearchConfig(attempts=1000, lessons=False),
+    "with lessons": SearchConfig(attempts=1000, lessons=True),
 }
 QUICK = ("bob", "isogram", "pangram", "hexadecimal")
 

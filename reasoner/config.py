@@ -65,7 +65,7 @@ class SearchConfig:
     """Tokens that one attempt may write."""
     think: bool = False
     """Plan in prose before the code."""
-    lessons: bool = True
+    lessons: bool = False
     """Say why the first attempt failed, and take that along in some of the later ones (`rewind`)."""
     seed: int = 0
     guide: str = ""

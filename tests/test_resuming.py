@@ -39,7 +39,7 @@ STRATEGIES: list[Callable[[], Strategy]] = [
     Single,
     lambda: BestOfN(7),
     lambda: Revise(5),
-    lambda: Rewind(9, Sampling(temperature=0.8)),
+    lambda: Rewind(9, Sampling(temperature=0.8), lessons=True),
 ]
 
 
@@ -167,12 +167,12 @@ def by_head(path: Path) -> dict[int | None, Node]:
 
 
 def test_a_search_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
-    whole = recorded(tmp_path / "whole.jsonl", reasoner(Rewind(9, Sampling(temperature=0.8)), never, width=1))
+    whole = recorded(tmp_path / "whole.jsonl", reasoner(Rewind(9, Sampling(temperature=0.8), lessons=True), never, width=1))
     path, size = tmp_path / "t.jsonl", 0
     first = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)[0]
     path.write_bytes(first + b'{"event": "add')
     for _ in range(100):
-        again = resumed(path, reasoner(Rewind(9, Sampling(temperature=0.8)), never, width=1))
+        again = resumed(path, reasoner(Rewind(9, Sampling(temperature=0.8), lessons=True), never, width=1))
         content = path.read_bytes()
         size = min(len(content) - 1, size + len(content) // 40 + 200)
         if size == len(content) - 1:

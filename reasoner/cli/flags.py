@@ -29,6 +29,12 @@ def search(parser: Parser) -> None:
         "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
     )
     group.add_argument(
+        "--lessons",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="say why the first attempt failed, and take that along",
+    )
+    group.add_argument(
         "--verifiers", metavar="NAMES", help="judge by these too: certainty, lowest, judge, behaviour, self_tests"
     )
     group.add_argument("--calibration", metavar="FILE", help="what this model's scores are worth")

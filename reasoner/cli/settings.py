@@ -16,6 +16,7 @@ _FLAGS = {
         "width": "width",
         "temperature": "temperature",
         "think": "think",
+        "lessons": "lessons",
         "seed": "seed",
         "guide": "guide",
     },

@@ -4,12 +4,14 @@ What failed stays out of the context, because a small core that sees its failed 
 two times out of three. Attempts alternate between two ways of stepping back:
 
 - to the task: a fresh sample that begins with the stub's own lines, so that no tokens go into writing the stub again;
-  one in eight takes the lesson of the first failure along as one paragraph (Reflexion, Shinn et al., 2303.11366,
-  section 3), one in four begins with nothing, which leaves room for an import above;
+  one in four begins with nothing, which leaves room for an import above;
 - into an attempt that passed a part of the tests: its first tokens are kept up to one at which the core was unsure, and
   the rest is written anew, beginning with another token, which costs no prefill and half the decoding. Which attempt is
   drawn by Thompson sampling from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section
   3.2); which token, with the probability that the core gave to all other tokens there.
+
+With `lessons` the first failure is reflected on, and one attempt in eight takes what was learnt along as one paragraph
+(Reflexion, Shinn et al., 2303.11366, section 3). A core of half a billion parameters solves no more with it.
 """
 
 import math
@@ -34,12 +36,12 @@ _EVIDENCE = 10.0
 
 @dataclass(frozen=True)
 class Rewind:
-    """`n` attempts at most. Without `lessons` nothing is spent on reflecting. Of the attempts that neither take a
+    """`n` attempts at most. With `lessons` the first failure is reflected on. Of the attempts that neither take a
     lesson along nor begin with nothing, a share of `inside` rewinds into an earlier one."""
 
     n: int = 16
     sampling: Sampling = Sampling(temperature=0.8)
-    lessons: bool = True
+    lessons: bool = False
     inside: float = 0.8
     think: bool = False
 

@@ -39,8 +39,8 @@ def test_the_first_attempt_is_greedy_and_alone() -> None:
     assert strategy.select(tree, LEDGER, 7) == []
 
 
-def test_after_a_failure_it_reflects_once_and_tries_again_from_the_task() -> None:
-    tree, strategy = planted(), Rewind(n=16)
+def test_with_lessons_it_reflects_once_after_a_failure_and_tries_again_from_the_task() -> None:
+    tree, strategy = planted(), Rewind(n=16, lessons=True)
     open_all(tree, strategy)
     finish(tree)
     assert open_all(tree, strategy, 4) == ["reflect"]
@@ -53,7 +53,7 @@ def test_after_a_failure_it_reflects_once_and_tries_again_from_the_task() -> Non
 
 
 def test_a_share_of_the_attempts_carries_the_lesson_and_nothing_else_of_the_dead_branch() -> None:
-    tree, strategy = planted(), Rewind(n=17)
+    tree, strategy = planted(), Rewind(n=17, lessons=True)
     open_all(tree, strategy)
     finish(tree)
     open_all(tree, strategy, 1)
