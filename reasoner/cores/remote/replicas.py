@@ -2,8 +2,8 @@
 
 A prefix goes where most of it is cached; one that is new, or whose replica is crowded, to the least loaded (as SGLang's
 router does, cache-aware with a bound on imbalance). When a completion fails, its server is asked whether it is well: if
-so, the request was at fault and the error is passed on; if not, the server is left out until it answers again, and what
-had not begun to write goes to another. While none answers, requests wait.
+so, the request was at fault and the error is passed on, unless the server had merely been away or busy; if not, the
+server is left out until it answers again. What had not begun to write is asked again. While none answers, requests wait.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 from reasoner.cores.remote.core import RemoteCore
-from reasoner.cores.remote.wire import Retry
+from reasoner.cores.remote.wire import Away, Retry
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
 from reasoner.types import Completion, CoreInfo, Piece, Sampling
@@ -91,7 +91,7 @@ class Replicas:
         return next(replica.core.tokenizer for replica in self._replicas if replica.core)
 
     async def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
-        begun = False
+        begun, until = False, self._until()
         while True:
             replica = await self._one_for(prefix)
             try:
@@ -103,9 +103,8 @@ class Replicas:
                                 replica.held.add([*prefix, *piece.done.ids])
                             yield piece
                 return
-            except CoreError:
-                await replica.ask()
-                if begun or not replica.is_away:
+            except CoreError as error:
+                if begun or not await self._may_ask_again(replica, error, until):
                     raise
 
     async def complete(self, prefix: Sequence[int], sampling: Sampling) -> Completion:
@@ -116,15 +115,14 @@ class Replicas:
         raise CoreError(f"{self.info.name} ended a completion without its end: ask again")
 
     async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
-        whole = [*prefix, *continuation]
+        whole, until = [*prefix, *continuation], self._until()
         while True:
             replica = await self._one_for(whole)
             try:
                 with replica.serving(whole) as core:
                     return await core.score(prefix, continuation)
-            except CoreError:
-                await replica.ask()
-                if not replica.is_away:
+            except CoreError as error:
+                if not await self._may_ask_again(replica, error, until):
                     raise
 
     async def value(self, prefix: Sequence[int], head: str) -> float:
@@ -136,10 +134,18 @@ class Replicas:
         await asyncio.gather(*self._asking, return_exceptions=True)
         await asyncio.gather(*(replica.close() for replica in self._replicas))
 
+    async def _may_ask_again(self, replica: "Replica", error: CoreError, until: float) -> bool:
+        """Whether a request that failed was not at fault itself. A server may be back before it is asked."""
+        await replica.ask()
+        return replica.is_away or (isinstance(error, Away) and asyncio.get_running_loop().time() < until)
+
+    def _until(self) -> float:
+        return asyncio.get_running_loop().time() + self._patience_s
+
     async def _one_for(self, prefix: Sequence[int]) -> "Replica":
         """The server to ask. Waits while all are away."""
         clock = asyncio.get_running_loop().time
-        until = clock() + self._patience_s
+        until = self._until()
         while True:
             self._ask_absent(clock())
             well = [replica for replica in self._replicas if not replica.is_away]

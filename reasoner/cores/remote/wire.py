@@ -36,6 +36,10 @@ _REMEDIES = {
 }
 
 
+class Away(CoreError):
+    """The server cannot be reached, or says that it cannot serve now: the request itself may be well."""
+
+
 @dataclass(frozen=True)
 class Retry:
     """The nth wait is `first_s` doubled n times, at most `most_s`, shortened by up to half through `jitter` (0..1)."""
@@ -136,7 +140,7 @@ class Wire:
             if isinstance(found, httpx.Response):
                 return found
             trouble = found
-        raise CoreError(f"{self.name} {trouble.text}, {self._retry.attempts} times: {_remedy(trouble.text)}")
+        raise Away(f"{self.name} {trouble.text}, {self._retry.attempts} times: {_remedy(trouble.text)}")
 
     async def _attempt(self, request: httpx.Request, deadline: _Deadline) -> "httpx.Response | _Trouble":
         try:

@@ -126,6 +126,15 @@ async def test_while_all_are_away_a_request_waits_and_then_goes_on(core: Replica
     assert (await waiting).text == "2"
 
 
+async def test_a_server_that_is_back_before_it_is_asked_about_serves_the_request_after_all(
+    core: Replicas, fleet: Fleet
+) -> None:
+    away = says({"error": "busy"}, 503)
+    for server in fleet.servers:
+        server.on(PATH, away, away, events(chunk("back"), chunk(None, "stop")))
+    assert (await ask(core, "x")).text == "back"
+
+
 async def test_when_none_comes_back_the_last_word_says_why(fleet: Fleet) -> None:
     core = await Replicas.connect([s.url for s in fleet.servers], timeout_s=2.0, patience_s=0.3, pause_s=0.05)
     for number in range(3):
