@@ -2,8 +2,8 @@
 
 A prefix goes where most of it is cached; one that is new, or whose replica is crowded, to the least loaded (as SGLang's
 router does, cache-aware with a bound on imbalance). When a completion fails, its server is asked whether it is well: if
-so, the request was at fault and the error is passed on, unless the server had merely been away or busy; if not, the
-server is left out until it answers again. What had not begun to write is asked again. While none answers, requests wait.
+so, the request was at fault and the error is passed on, unless the server had merely been away; if not, the server is
+left out until it answers again. What had not begun to write is asked again. While none answers, requests wait.
 """
 
 import asyncio
