@@ -76,6 +76,13 @@ def json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
+def words(text: str) -> str:
+    """Words for a model."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8 text: send text")
+    return text
+
+
 def share(text: str) -> float:
     """`0.9` or `90%` as a number between 0 and 1."""
     found = re.fullmatch(r"(\d*\.?\d+)\s*(%?)", text.strip())

@@ -87,7 +87,9 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 def _ask(parser: Parser) -> None:
     parser.usage = 'reasoner ask "QUESTION" [flags]'
     parser.set_defaults(command="ask")
-    parser.add_argument("question", metavar="QUESTION", nargs="?", help="what is asked; or pipe it in")
+    parser.add_argument(
+        "question", metavar="QUESTION", nargs="?", type=flags.words, help="what is asked; or pipe it in"
+    )
     flags.core(parser)
     flags.search(parser)
     flags.budget(parser)

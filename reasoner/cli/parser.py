@@ -133,7 +133,9 @@ def _solve(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", type=Path, help="a task's directory, or a JSONL file of tasks")
 
     task = parser.add_argument_group("the task")
-    task.add_argument("--task", metavar="TEXT", help="what is to be done, instead of the directory's own text")
+    task.add_argument(
+        "--task", metavar="TEXT", type=flags.words, help="what is to be done, instead of the directory's own text"
+    )
     task.add_argument("--tests", metavar="CMD", help='how the tests are run, for example "pytest -q tests/test_x.py"')
     task.add_argument("--task-id", metavar="ID", help="which record of a JSONL file")
 

@@ -11,6 +11,7 @@ from reasoner.tree import Tree
 from reasoner.types import Expand, NodeId, Sampling, Stop
 
 SAID = "it said all it had to say"
+LOST = "it wrote on and on without coming to an end"
 OWN = "own"
 """The effort that takes strategy and stopping policy as the reasoner has them."""
 _WARM = 0.7
@@ -43,10 +44,12 @@ def _is_lost(tree: Tree) -> bool:
 
 @dataclass(frozen=True)
 class Said:
-    """A line of thought has come to its answer. Nothing else says how sure that is."""
+    """A line of thought has come to its answer, or will not. Nothing else says how sure that is."""
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
-        return Stop(SAID) if tree.closed(tree.nodes[-1].id) else None
+        if tree.closed(tree.nodes[-1].id):
+            return Stop(SAID)
+        return Stop(LOST) if _is_lost(tree) else None
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,7 @@ class Chat:
         self.say(f"turn {turn.id} · {result.stop.reason}{sure}{likely} · {cost}", "dim")
         if result.status == "suspended":
             self.say("its budget is spent: /more goes on, /budget changes it", "yellow")
+        self.say("")
 
     # --- opening ---
 

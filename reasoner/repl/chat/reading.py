@@ -49,7 +49,7 @@ class PipeReader:
         line = await asyncio.to_thread(self._stream.readline)
         if not line:
             raise EOFError
-        text = line.rstrip("\r\n").removeprefix("\ufeff")
+        text = _whole(line.rstrip("\r\n").removeprefix("\ufeff"))
         self._echo.write(f"{prompt}{printable(text)}\n")
         self._echo.flush()
         return text
@@ -72,7 +72,12 @@ class TerminalReader:
         )
 
     async def line(self, prompt: str, default: str = "") -> str:
-        return await self._session.prompt_async(prompt, default=default)
+        return _whole(await self._session.prompt_async(prompt, default=default))
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which bytes that are no UTF-8 leave behind."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class _Completer(Completer):

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 from reasoner.repl.chat.reading import Reader
 from reasoner.repl.printable import printable
+from reasoner.repl.unechoed import unechoed
 
 _HELD = "held still: [g]o on, [k]eep what there is, [d]rop it, [b]udget N tokens more, or say something to it"
 
@@ -44,8 +45,11 @@ class Watcher:
 
     async def watch(self, held: Held, view: View, growing: Callable[[], Awaitable[T]]) -> tuple[T | None, str]:
         """What came of it, None when it was dropped; and what was said to it meanwhile."""
+        with unechoed():
+            return await self._watch(held, view, asyncio.ensure_future(growing()))
+
+    async def _watch(self, held: Held, view: View, task: "asyncio.Future[T]") -> tuple[T | None, str]:
         said = ""
-        task = asyncio.ensure_future(growing())
         try:
             while not task.done():
                 question = await self._interruption(task)
