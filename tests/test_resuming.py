@@ -167,7 +167,9 @@ def by_head(path: Path) -> dict[int | None, Node]:
 
 
 def test_a_search_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
-    whole = recorded(tmp_path / "whole.jsonl", reasoner(Rewind(9, Sampling(temperature=0.8), lessons=True), never, width=1))
+    whole = recorded(
+        tmp_path / "whole.jsonl", reasoner(Rewind(9, Sampling(temperature=0.8), lessons=True), never, width=1)
+    )
     path, size = tmp_path / "t.jsonl", 0
     first = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)[0]
     path.write_bytes(first + b'{"event": "add')

@@ -29,7 +29,7 @@ from reasoner.repl.chat.view import TurnView
 from reasoner.repl.chat.watching import Watcher
 from reasoner.repl.live import LiveView
 from reasoner.repl.plain import PlainView
-from reasoner.repl.printable import printable
+from reasoner.repl.printable import one_line, printable
 from reasoner.runtime import Reasoner
 from reasoner.tree import LIKELIHOOD
 from reasoner.types import Task
@@ -191,6 +191,8 @@ class Chat:
                 if self._ready and self._ready.done() and self._ready.exception():
                     raise
                 self.say(f"error: {error}", "red")
+            except OSError as error:
+                self.say(f"error: {one_line(str(error), self.width)}", "red")
 
     async def _do(self, line: str) -> None:
         if not line:

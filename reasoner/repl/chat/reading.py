@@ -76,8 +76,8 @@ class TerminalReader:
 
 
 def _whole(text: str) -> str:
-    """Without halves of characters, which bytes that are no UTF-8 leave behind."""
-    return text.encode("utf-8", "replace").decode()
+    """Without halves of characters, which bytes that are no UTF-8 leave behind, and without NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 class _Completer(Completer):
