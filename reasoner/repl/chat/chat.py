@@ -281,7 +281,7 @@ class Chat:
             self.say(sentence, "yellow")
         for turn in talk.line[-2:]:
             self.say(f"> {turn.words}", "bold")
-            self.say(turn.said)
+            self.say(turn.said or "(no answer)")
         if talk.unfinished:
             self.say(f"turn {talk.unfinished.id} was broken off: /more goes on with it", "yellow")
 

@@ -131,7 +131,8 @@ async def _why(chat: Talking, rest: str) -> None:
     if likelihood is not None:
         chat.say(f"  its own tokens had a probability of {likelihood:.2f} on average")
     for verdict in turn.tree[turn.end.node].verdicts:
-        chat.say(f"  {verdict.source} says {verdict.score:g}: {one_line(verdict.detail, _SHOWN)}")
+        score = "" if verdict.source == "answer" else f" says {verdict.score:g}"
+        chat.say(f"  {verdict.source}{score}: {one_line(verdict.detail, _SHOWN)}")
 
 
 async def _tokens(chat: Talking, rest: str) -> None:

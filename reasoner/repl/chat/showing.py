@@ -66,8 +66,12 @@ def _thought(text: str) -> Iterator[RenderableType]:
     lines = [line for line in printable(text).splitlines() if line.strip()]
     if lines:
         shown = "\n".join(lines[:_THOUGHT_LINES])
-        folded = f"\n… {len(lines) - _THOUGHT_LINES} lines more" if len(lines) > _THOUGHT_LINES else ""
+        folded = f"\n{_more(len(lines) - _THOUGHT_LINES)}" if len(lines) > _THOUGHT_LINES else ""
         yield Text(shown + folded, "dim", overflow="fold")
+
+
+def _more(lines: int) -> str:
+    return f"… {lines} line{'s' if lines > 1 else ''} more"
 
 
 def _code(code: str) -> RenderableType:
@@ -83,7 +87,7 @@ def _output(result: ToolResult) -> Iterator[RenderableType]:
     for line in lines[:_OUTPUT_LINES]:
         yield Text(f"  │ {line}", overflow="fold")
     if len(lines) > _OUTPUT_LINES:
-        yield Text(f"  │ … {len(lines) - _OUTPUT_LINES} lines more", "dim")
+        yield Text(f"  │ {_more(len(lines) - _OUTPUT_LINES)}", "dim")
     if result.error:
         yield Text(f"  │ {_failure(result)}", "red", overflow="fold")
     if result.degraded:
