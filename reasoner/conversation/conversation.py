@@ -102,6 +102,11 @@ class Conversation:
         return sum((turn.spent for turn in self.turns.values()), self._redone)
 
     @property
+    def spending(self) -> Cost:
+        """By the turn that runs."""
+        return self._ledger.spent if self._ledger else Cost()
+
+    @property
     def unfinished(self) -> Turn | None:
         """The newest turn, where it was broken off, or its budget was spent and nothing else was done since."""
         last = self.turns.get(max(self.turns, default=0))

@@ -160,7 +160,7 @@ class Chat:
     async def grow(self, growing: Callable[..., Awaitable[Turn]]) -> None:
         talk = await self.talk()
         before = talk.at
-        view = TurnView(self.console, self.clock, live=self.live)
+        view = TurnView(self.console, self.clock, live=self.live, paid=lambda: talk.spending.money)
         with view:
             turn, said = await self.watcher.watch(talk, view, lambda: growing(view))
         if turn:

@@ -3,6 +3,7 @@
 It listens and draws, and holds no logic. Without a terminal there is no drawing below, only what is done.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from textwrap import wrap
 from types import TracebackType
@@ -28,7 +29,10 @@ _PER_SECOND = 6
 class TurnView:
     """A listener and a context manager; on leaving, however that happens, the terminal is as it was."""
 
-    def __init__(self, console: Console, clock: Callable[[], float], *, live: bool) -> None:
+    def __init__(
+        self, console: Console, clock: Callable[[], float], *, live: bool, paid: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`paid` says what the turn has cost so far, in money."""
         self.board = Board(clock)
         self.tip: NodeId = 0
         """The last node that was shown step by step."""
@@ -36,6 +40,9 @@ class TurnView:
         self._texts: dict[int, str] = {}
         """Of each head in flight, the end of what it writes."""
         self._tool_s = 0.0
+        self._answers: Counter[str] = Counter()
+        """What lines of thought came to, by what tells answers apart."""
+        self._paid = paid
         self._draws = live
         self._live: Live | None = None
 
@@ -83,6 +90,7 @@ class TurnView:
                 self._texts.pop(head, None)
             case Began() | Resumed():
                 self._texts.clear()
+                self._answers.clear()
 
     def show(self, node: Node) -> None:
         """All steps of a node."""
@@ -100,8 +108,9 @@ class TurnView:
             return
         if node.move == "continue" and node.parent is not None and node.parent != self.tip:
             self._console.print(Text(f"↩ back to node {node.parent}, leaving node {self.tip}", "cyan"))
-        said = next((v.detail for v in node.verdicts if v.source == "answer" and v.detail), "")
-        last = node.steps[-1].text if node.steps else ""
+        answer = next((v for v in node.verdicts if v.source == "answer" and v.detail), None)
+        said, last = answer.detail if answer else "", node.steps[-1].text if node.steps else ""
+        self._answers.update([answer.key] if answer else [])
         words = one_line(said or last, max(20, self._console.width - 24))
         self._console.print(Text(f"· a line of thought says: {words}", "dim", overflow="fold"))
 
@@ -114,14 +123,17 @@ class TurnView:
         return broken[-lines:] if lines > 0 else []
 
     def status(self) -> str:
-        """Core, sandbox, speed, tokens, tool seconds: what is cut first stands last."""
-        board = self.board
-        count = len(tuple(self._texts))
+        """Speed, budget, time, money, agreement, sandbox, core: what is cut first stands last."""
+        board, paid = self.board, self._paid()
+        count, answers = len(tuple(self._texts)), self._answers.total()
+        agree = max(self._answers.values(), default=0)
         parts = [
             f"{board.rate:.0f} tok/s",
-            f"{board.tokens:,} tokens",
+            f"{board.tokens:,}{f' of {board.tokens_budget:,}' if board.tokens_budget else ''} tokens",
             f"{board.seconds:.0f} s",
             f"tools {self._tool_s:.1f} s" if self._tool_s else "",
+            f"{paid:.4g} in money" if paid else "",
+            f"{agree} of {answers} agree" if answers > 1 else "",
             f"{count} lines of thought" if count > 1 else "",
             board.level,
             board.core,
