@@ -1,5 +1,6 @@
 """Many tasks over one core and one sandbox: records in an append-only file, and resumed by doing the same again.
 
+admission when another task may begin
 folder    the output directory: whose run it is, what is done, where traces go
 problems  which tasks of a file or directory, in which order
 records   what became of a task, one line each

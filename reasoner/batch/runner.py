@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from reasoner.batch.admission import Admission
 from reasoner.batch.folder import Folder
 from reasoner.batch.records import Key, Record, record_of
 from reasoner.batch.timing import Stopwatch
@@ -24,7 +25,7 @@ Failure = CoreError | SandboxError | ToolError
 PAUSES = (5.0, 20.0, 60.0)
 """Seconds before a task is tried again after our surroundings failed."""
 _ROW = 3
-"""So many tasks in a row, and at least one a worker, may fail before the run ends."""
+"""So many tasks in a row, and all that are in flight, may fail before the run ends."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ async def run(
     jobs: Iterable[Job],
     folder: Folder,
     *,
-    workers: int = 4,
+    workers: int | None = None,
     watcher: Watcher | None = None,
     pauses: Sequence[float] = PAUSES,
     now: Callable[[], float] = time.time,
 ) -> None:
-    """Do all jobs that `folder` has no last word on, `workers` at a time, in their order. Cancelling lets go of those
-    in flight; their traces are kept.
+    """Do all jobs that `folder` has no last word on, `workers` at a time (None: as many as keep the core busy), in
+    their order. Cancelling lets go of those in flight; their traces are kept.
 
     Raises:
         ConfigError: what is in `folder` was done by another core.
@@ -71,9 +72,9 @@ async def run(
     """
     core = reasoner.core.info
     folder.confirm({"core": {"name": core.name, "digest": core.digest}, "sandbox": reasoner.sandbox.level})
-    crew = _Crew(reasoner, deque(job for job in jobs if job.key not in folder.done), folder, watcher, pauses, now)
-    working = [asyncio.create_task(crew.work()) for _ in range(max(1, workers))]
-    crew.patience = max(_ROW, len(working))
+    queue, admission = deque(job for job in jobs if job.key not in folder.done), Admission(workers)
+    crew = _Crew(reasoner, queue, folder, watcher, pauses, now, admission)
+    working = [asyncio.create_task(crew.work()) for _ in range(admission.most)]
     try:
         await asyncio.gather(*working)
     finally:
@@ -90,13 +91,20 @@ class _Crew:
     watcher: Watcher | None
     pauses: Sequence[float]
     now: Callable[[], float]
-    patience: int = _ROW
+    admission: Admission
+    _flying: int = 0
+    """Tasks that have begun and have no last word."""
     _failed: int = 0
     """Tasks that failed since the last that did not."""
 
     async def work(self) -> None:
         while self.queue:
-            await self._settle(self.queue.popleft())
+            await self.admission.turn()
+            if self.queue:
+                self._flying += 1
+                await self._settle(self.queue.popleft())
+                self._flying -= 1
+        self.admission.lift()
 
     async def _settle(self, job: Job) -> None:
         """Try a job until there is a last word on it, or the pauses are used up."""
@@ -107,7 +115,7 @@ class _Crew:
             await asyncio.sleep(pause)
             failure = await self._try(job)
         self._failed = self._failed + 1 if failure else 0
-        if failure and self._failed >= self.patience:
+        if failure and self._failed >= max(_ROW, self._flying):
             raise type(failure)(f"{self._failed} tasks in a row failed, so the run was ended; the last said: {failure}")
 
     async def _try(self, job: Job) -> Failure | None:
@@ -128,7 +136,8 @@ class _Crew:
         failure: Failure | None = None
         recorder = Recorder(path, reasoner.clock)
         try:
-            result = await reasoner.solve(job.task, recorder, watch, listener)
+            with self.admission.inside() as heard:
+                result = await reasoner.solve(job.task, recorder, watch, listener, heard)
             record = record_of(
                 result, epoch=job.epoch, attempt=attempt, seed=reasoner.seed, trace=record.trace, times=watch.times()
             )

@@ -114,7 +114,9 @@ def _run(parser: Parser) -> None:
     flags.search(parser)
     flags.budget(parser)
     place = flags.place(parser)
-    place.add_argument("--workers", metavar="N", type=_positive, default=4, help="tasks in flight (default: 4)")
+    place.add_argument(
+        "--workers", metavar="N", type=_positive, help="tasks in flight (default: what keeps the core busy)"
+    )
     place.add_argument("--force-new", action="store_true", help="begin anew; an earlier run is kept beside it")
     flags.json(place)
 

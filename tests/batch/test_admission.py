@@ -1,0 +1,75 @@
+"""Tasks begin while the core has room, and wait while it has none."""
+
+import asyncio
+from collections.abc import Callable
+
+from reasoner.batch import Folder, Job, Record, run
+from reasoner.batch.admission import MOST, Admission
+from reasoner.runtime import Reasoner
+from reasoner.search import BestOfN
+from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
+from reasoner.tree import Head
+from reasoner.types import Expand, Sampling
+
+
+def opened(number: int) -> Opened:
+    return Opened(Head(number, Expand(0, "attempt", Sampling()), 0, number))
+
+
+async def test_a_task_waits_while_the_core_has_heads_enough_and_begins_when_tests_run() -> None:
+    admission = Admission(heads=2)
+    with admission.inside() as first:
+        for number in (0, 1):
+            first(opened(number))
+        waiting = asyncio.create_task(admission.turn())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        first(Entered(1, "observe"))
+        await waiting
+        first(Entered(1, "think"))
+        waiting = asyncio.create_task(admission.turn())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        first(Dropped(0, "stopped"))
+        await waiting
+
+
+async def test_a_task_that_ends_leaves_no_head_behind_and_a_fixed_number_looks_at_none() -> None:
+    admission = Admission(heads=1)
+    with admission.inside() as heard:
+        heard(opened(0))
+    await asyncio.wait_for(admission.turn(), 1)
+    fixed = Admission(3, heads=1)
+    assert fixed.most == 3 and Admission().most == MOST
+    with fixed.inside() as heard:
+        heard(opened(0))
+        await asyncio.wait_for(fixed.turn(), 1)
+
+
+class Seen:
+    """Satisfies `Watcher`."""
+
+    def __init__(self) -> None:
+        self.heads = self.most = 0
+
+    def begun(self, job: Job) -> Listener:
+        return self.hear
+
+    def hear(self, event: Event) -> None:
+        ends = isinstance(event, Dropped) or (isinstance(event, Added) and event.head is not None)
+        self.heads += isinstance(event, Opened) - ends
+        self.most = max(self.most, self.heads)
+
+    def kept(self, job: Job, record: Record) -> None:
+        pass
+
+
+async def test_a_run_that_chooses_itself_does_every_task_and_crowds_nobody(
+    reasoner: Callable[..., Reasoner], folder: Callable[..., Folder], jobs: Callable[..., list[Job]]
+) -> None:
+    seen, wide = Seen(), reasoner()
+    wide.strategy = BestOfN(8)
+    with folder() as out:
+        await run(wide, jobs(120), out, watcher=seen)
+        assert len(out.done) == 120
+    assert 32 <= seen.most <= MOST * 8
