@@ -216,7 +216,7 @@ class Reasoner:
             hidden = await self._compare(found.said, task.answer)
         else:
             hidden = await self._grade(task, found, task.hidden)
-        decisive = report or hidden
+        decisive = hidden or report
         status: Status = "suspended" if ledger.exhausted else "unsolved"
         if decisive and decisive.solved:
             status = "solved"

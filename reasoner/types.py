@@ -358,7 +358,8 @@ class Stop:
 
 
 Status = Literal["solved", "unsolved", "answered", "suspended"]
-"""`answered`: there is an answer to a question, and nothing that says whether it is right."""
+"""By the hidden tests or the reference answer, else by the visible tests. `answered`: there is an answer to a question,
+and nothing that says whether it is right."""
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,15 @@ async def test_where_no_test_is_visible_the_hidden_ones_decide() -> None:
     assert result.status == "solved" and result.report is None
 
 
+async def test_what_passes_the_visible_tests_and_not_the_hidden_ones_is_unsolved() -> None:
+    def hidden_fail(candidate: Files, suite: Suite) -> Report:
+        return Report((TestResult("-1", "failed"),)) if suite is TASK.hidden else grade(candidate, suite)
+
+    core = ScriptedCore([Reply(RIGHT)])
+    result = await Reasoner(core, ScriptedSandbox(world_says, hidden_fail), Single(), clock=core.clock).solve(TASK)
+    assert result.status == "unsolved" and result.report is not None and result.report.solved
+
+
 async def test_a_core_that_fails_is_our_failure_and_the_trace_stays_readable(tmp_path: Path) -> None:
     core = ScriptedCore([Reply(WRONG), Reply(fails="the server went away: start it again")])
     recorder = trace.Recorder(tmp_path / "t.jsonl", core.clock)
