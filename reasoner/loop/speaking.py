@@ -68,7 +68,7 @@ class Speaking:
     testing: Testing = field(init=False)
 
     def __post_init__(self) -> None:
-        known = Known(self.task, self._written)
+        known = Known(self.task, self.written)
         testing = Testing(self.task, self.world, self.toolbox, self.limits, self.level, known)
         object.__setattr__(self, "testing", testing)
         object.__setattr__(self, "dialect", spoken(self.writer.core.tokenizer, self.toolbox))
@@ -91,11 +91,11 @@ class Speaking:
 
     async def redo(self, step: Step, at: SnapshotId) -> tuple[ToolResult | None, SnapshotId]:
         if step.kind == "act" and not self.task.is_question:
-            files = self._written(step.text)
+            files = self.written(step.text)
             return None, await self.world.put(at, files) if files else at
         return await self.toolbox.call(self.world, at, step.call, self.limits) if step.call else (None, at)
 
-    def _written(self, text: str) -> Files:
+    def written(self, text: str) -> Files:
         return self.dialect.solution(self.task, text).files
 
 
@@ -170,7 +170,7 @@ class _Line:
             if heard.step and heard.step.ids:
                 self._growth.take(heard.step)
             if heard.problem:
-                return await self._refuse(heard.problem)
+                return await self._refuse(f"This could not be read: {heard.problem}.")
             if heard.next is None:
                 return await self._do(completion)
             put_off = waits(self._steps, heard.next.kind, self._moves.speech.least_thought)
@@ -195,7 +195,7 @@ class _Line:
             seed=head.seed + self._asked,
             stop=wanted.stop if kind in PROSE else (),
             stop_ids=self._dialect.stops,
-            without=wanted.without if not self._asked else (),
+            without=self._first_left_out(opened),
             only=self._dialect.allowed(None) if grammar and kind is None else (),
             never=self._dialect.banned(kind) if grammar else (),
         )
@@ -205,6 +205,14 @@ class _Line:
         completion = await self._moves.writer.sample(self._growth, opened.spans, sampling)
         self._left -= len(completion.ids)
         return completion
+
+    def _first_left_out(self, opened: Opened) -> tuple[int, ...]:
+        """What the core may not begin with: where it rewinds, the token that it took there before; in a step that
+        is to be run or read, its end."""
+        wanted = self._growth.head.expand.sampling.without if not self._asked else ()
+        empty = opened.kind == "act" or (opened.kind == "answer" and self._task.is_question)
+        ends = empty and self._moves.speech.grammar and not opened.text
+        return (*wanted, self._dialect.controls.end) if ends else wanted
 
     # --- what comes of it ---
 
@@ -217,7 +225,7 @@ class _Line:
             case "act":
                 await self._try(step)
             case "backtrack":
-                self._back(step)
+                await self._back(step)
             case "answer":
                 self._growth.extend(self._dialect.closing())
             case _ if completion.finish == "length":
@@ -241,10 +249,11 @@ class _Line:
         """Put a solution into the world, and say what the visible tests say; when they all pass it is the answer."""
         moves, growth = self._moves, self._growth
         solution = self._dialect.solution(self._task, step.text)
-        if solution.files:
-            growth.world = await moves.world.put(growth.world, solution.files)
         if solution.problems:
-            return self._observe(f"This could not be used: {'; '.join(solution.problems)}.")
+            return await self._refuse(f"This could not be used: {'; '.join(solution.problems)}.")
+        if any(step.kind == "act" and moves.written(step.text) == solution.files for step in self._steps[:-1]):
+            return await self._refuse("You wrote this before, and the tests said what is wrong with it.")
+        growth.world = await moves.world.put(growth.world, solution.files)
         if self._task.visible is None:
             return self._answered()
         moves.writer.tell(Entered(growth.head.id, "observe"))
@@ -254,7 +263,7 @@ class _Line:
         if said.solved:
             self._answered()
 
-    def _back(self, step: Step) -> None:
+    async def _back(self, step: Step) -> None:
         """Whether the core can go back to where it says; if not, it is told why not."""
         node = self._growth.head.expand.node
         number, lesson = read_backtrack(step.text) or (0, "")
@@ -267,14 +276,14 @@ class _Line:
             problem = f"You went back to step {number} with this lesson before."
         else:
             return
-        self._growth.steps[-1] = replace(step, kind="malformed")
-        self._observe(problem)
+        await self._refuse(problem)
 
-    async def _refuse(self, problem: str) -> None:
-        """Tell the core what was wrong with its step, unless it will not learn."""
+    async def _refuse(self, words: str) -> None:
+        """Tell the core what is wrong with its step, unless it will not learn."""
+        self._growth.steps[-1] = replace(self._growth.steps[-1], kind="malformed")
         if sum(step.kind == "malformed" for step in self._steps) >= _PATIENCE or self._left < 1:
             return await self._conclude()
-        self._observe(f"This could not be read: {problem}.")
+        self._observe(words)
 
     async def _conclude(self) -> None:
         """Make the core answer a question now (budget forcing; Muennighoff et al., 2501.19393, section 3.1). Code that

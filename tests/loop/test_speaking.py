@@ -165,6 +165,22 @@ async def test_one_who_never_makes_sense_is_made_to_answer() -> None:
     assert (result.status, result.answer) == ("solved", "48")
 
 
+@pytest.mark.parametrize(
+    ("again", "why"),
+    [("x", "You wrote this before, and the tests said what is wrong with it."), (" ", "This could not be used: ")],
+)
+async def test_code_that_says_nothing_new_is_refused_and_then_not_listened_to(again: str, why: str) -> None:
+    result, nodes, core = await heard(speech("<|act|>x<|end|>", *[f"<|act|>{again}<|end|>"] * 4), CODE)
+    assert kinds(nodes[1:]) == [["act", "observe"], *[["malformed", "observe"]] * 2, ["malformed"]]
+    assert why in nodes[2].steps[-1].text and len(core.asked) == 8 and result.files == {"a.py": b"x\n"}
+
+
+async def test_a_step_that_is_run_is_not_empty() -> None:
+    _, _, core = await heard(speech("<|act|>6<|end|>", "<|answer|>48<|end|>"))
+    end = core.tokenizer.controls["<|end|>"]
+    assert [end in asked.sampling.without for asked in core.asked] == [False, True, False, True]
+
+
 async def test_an_attempt_has_its_tokens_however_often_it_goes_back() -> None:
     turns = speech(*["<|act|>1<|end|>", "<|backtrack|>0 mind it<|end|>"], "<|think|>" + "x" * 99, "48")
     result, nodes, core = await heard(turns, strategy=Single(Sampling(max_tokens=40)))
