@@ -53,7 +53,7 @@ def _wanted(arguments: argparse.Namespace, context: int) -> Wanted:
         min(arguments.context or context, context),
         arguments.split,
         frozenset(arguments.without),
-        Measured(arguments.measured) if arguments.measured else None,
+        Measured.files(arguments.measured) if arguments.measured else None,
         answers,
     )
 

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         if folder.moved:
             screen.say(f"the earlier run is kept in {folder.moved}")
         began = time.monotonic()
-        code = _work(config, jobs, folder, screen, arguments.workers)
+        code = work(config, jobs, folder, screen, arguments.workers)
         summary = _summary(folder, jobs, problems)
         folder.write_summary(asdict(summary))
     _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
@@ -62,7 +62,7 @@ def held_settings(config: Config, problems: Problems, visible: str) -> Mapping[s
     }
 
 
-def _work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int) -> int:
+def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int) -> int:
     """Do what is left. Returns the code of a signal that ended it, else 0."""
     done = sum(job.key in folder.done for job in jobs)
     if done:

@@ -44,6 +44,27 @@ examples:
 """
 
 
+_FLYWHEEL = """\
+Let a model learn from its own searches: search tasks, make rows of what
+passed and of how failures were recovered from, train an adapter on all rows
+so far, and check it on tasks that are held out, beside the core it came from,
+at the same budget of tokens a task. It is promoted only when it is surely
+better; then it searches for the next generation.
+
+Run the same command again to go on after Ctrl-C or kill -9, at any stage.
+DIR/N/generation.json keeps where each core comes from and what the gate said.
+Needs: pip install 'reasoner[train]'."""
+
+_FLYWHEEL_EXAMPLES = """\
+examples:
+  reasoner flywheel mbpp_train.jsonl --held-out mbpp_validation.jsonl \\
+      --visible first -o wheel
+  reasoner flywheel tasks.jsonl -o wheel --generations 3 --searches 2 --use
+  reasoner report wheel/checks/*
+
+"""
+
+
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
     _export(
         commands.add_parser(
@@ -55,6 +76,14 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     _train(
         commands.add_parser("train", help="teach a model from rows", description=_TRAIN, epilog=_TRAIN_EXAMPLES + TABLE)
+    )
+    _flywheel(
+        commands.add_parser(
+            "flywheel",
+            help="let a model learn from its searches",
+            description=_FLYWHEEL,
+            epilog=_FLYWHEEL_EXAMPLES + TABLE,
+        )
     )
 
 
@@ -96,25 +125,71 @@ def _train(parser: Parser) -> None:
     for one in (sft, dpo, reward):
         one.add_argument("data", metavar="ROWS", type=Path, help="of `reasoner export`")
         one.add_argument("--model", metavar="NAME", help="what is trained (default: the default model)")
-        one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
-        one.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the frozen weights")
-        one.add_argument("--threads", metavar="N", type=int, help="CPU threads")
         one.add_argument("--seed", metavar="N", type=int, default=0, help="default: 0")
+        _where(one)
         one.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
         flags.json(one)
     for one in (sft, dpo):
-        _adapter(one)
-    sft.add_argument("--rank", metavar="N", type=flags.count, default=8, help="of the adapters (default: 8)")
+        one.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="where the adapter goes")
+        one.add_argument("--from", dest="parent", metavar="DIR", type=Path, help="the adapter to begin from")
+        _how(one)
+    _rank(sft)
     dpo.add_argument("--beta", metavar="B", type=float, default=0.1, help="how near to the reference (default: 0.1)")
     reward.add_argument("--head", metavar="NAME", required=True, help="what it is called: `reward:NAME`, `step:NAME`")
-    reward.add_argument("--kind", choices=("outcome", "step"), default="outcome", help="default: outcome")
+    reward.add_argument(
+        "--kind",
+        dest="looks",
+        choices=("outcome", "step"),
+        default="outcome",
+        help="what it looks at: a solution, or every step (default: outcome)",
+    )
     reward.add_argument("--on", metavar="DIR", type=Path, help="the adapter that it is for (default: the model itself)")
 
 
-def _adapter(parser: Parser) -> None:
-    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="where the adapter goes")
-    parser.add_argument("--from", dest="parent", metavar="DIR", type=Path, help="the adapter to begin from")
-    how = parser.add_argument_group("how")
+def _flywheel(parser: Parser) -> None:
+    parser.usage = "reasoner flywheel PROBLEMS -o DIR [flags]"
+    parser.set_defaults(command="flywheel", kind="sft")
+    parser.add_argument("path", metavar="PROBLEMS", type=Path, help="what is searched: a JSONL file, or a directory")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="where all of it goes")
+    parser.add_argument("--generations", metavar="N", type=flags.count, default=1, help="in all (default: 1)")
+    parser.add_argument("--use", action="store_true", help="use what is promoted with this model from now on")
+    tasks = parser.add_argument_group("which tasks")
+    tasks.add_argument(
+        "--held-out", metavar="FILE", type=Path, help="what is measured on (default: one problem in ten)"
+    )
+    tasks.add_argument("--limit", metavar="N", type=flags.count, help="search the first N")
+    tasks.add_argument("--check", metavar="N", type=flags.count, help="measure on the first N")
+    tasks.add_argument(
+        "--searches", metavar="K", type=flags.count, default=1, help="of each task in each generation (default: 1)"
+    )
+    tasks.add_argument("--checks", metavar="K", type=flags.count, default=1, help="of each held-out task (default: 1)")
+    tasks.add_argument(
+        "--visible", choices=("all", "first"), default="all", help="tests that may guide; the whole suite grades"
+    )
+    _rank(parser)
+    _how(parser)
+    _where(parser)
+    flags.core(parser)
+    flags.search(parser)
+    flags.budget(parser)
+    place = flags.place(parser)
+    place.add_argument("--workers", metavar="N", type=flags.count, help="tasks in flight")
+    flags.json(place)
+
+
+def _rank(parser: Parser) -> None:
+    parser.add_argument("--rank", metavar="N", type=flags.count, default=8, help="of the adapters (default: 8)")
+
+
+def _where(parser: Parser) -> None:
+    group = parser.add_argument_group("where it is computed")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    group.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the frozen weights")
+    group.add_argument("--threads", metavar="N", type=flags.count, help="CPU threads")
+
+
+def _how(parser: Parser) -> None:
+    how = parser.add_argument_group("how it is trained")
     how.add_argument(
         "--epochs", metavar="N", type=flags.count, default=2, help="times that each row is seen (default: 2)"
     )

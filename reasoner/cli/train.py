@@ -4,13 +4,18 @@ import argparse
 import json
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reasoner import models
 from reasoner.cli.exits import INTERRUPTED, SOLVED
 from reasoner.cli.screen import Screen
 from reasoner.cores.local.tuning import tune_process
 from reasoner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from reasoner.flywheel.courses import Place
+    from reasoner.flywheel.student import Low
+    from reasoner.flywheel.training import Recipe
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,46 +24,57 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("preferences are learnt from an adapter that knows how to speak: give --from DIR")
     with screen.progress() as progress:
         base = models.resolve(arguments.model or models.default(), progress=progress)
-    tune_process()
-    if arguments.threads:
-        import torch
-
-        torch.set_num_threads(arguments.threads)
+    threads(arguments)
     return _reward(arguments, base, screen) if arguments.kind == "reward" else _adapter(arguments, base, screen)
 
 
 def _adapter(arguments: argparse.Namespace, base: Path, screen: Screen) -> int:
     from reasoner.flywheel import courses
-    from reasoner.flywheel.student import Low
-    from reasoner.flywheel.training import Recipe
 
-    usual = Recipe() if arguments.kind == "sft" else Recipe(rate=2e-5, rows_rate=1e-4)
-    recipe = Recipe(
-        arguments.rate or usual.rate,
-        usual.rows_rate,
-        arguments.epochs,
-        arguments.batch,
-        arguments.steps,
-        seed=arguments.seed,
-    )
-    place = courses.Place(arguments.device, arguments.dtype, arguments.at_once, arguments.keep)
     ending = Ending(screen)
     with screen.teaching() as watcher, ending:
         look = courses.Look(watcher, ending.asked)
+        where = arguments.data, arguments.output, recipe(arguments)
         if arguments.kind == "sft":
-            low = Low(arguments.rank, 2 * arguments.rank)
-            came = courses.imitate(
-                base, arguments.data, arguments.output, recipe, low, place, look, parent=arguments.parent
-            )
+            came = courses.imitate(base, *where, low(arguments), place(arguments), look, parent=arguments.parent)
         else:
-            came = courses.prefer(
-                base, arguments.data, arguments.output, recipe, place, look,
-                parent=arguments.parent, beta=arguments.beta,
-            )  # fmt: skip
+            came = courses.prefer(base, *where, place(arguments), look, parent=arguments.parent, beta=arguments.beta)
     said = {"steps": came.steps, "of": came.of, "loss": round(came.loss, 4), "adapter": str(arguments.output)}
     line = f"{arguments.output}: {came.steps} of {came.of} steps, loss {came.loss:.3f}"
     _print(said, line if came.finished else f"{line}; the same command goes on", arguments.json)
     return SOLVED if came.finished else INTERRUPTED
+
+
+def recipe(arguments: argparse.Namespace) -> "Recipe":
+    """How long, and at which rates: preferences are learnt more slowly."""
+    from reasoner.flywheel.training import Recipe
+
+    usual = Recipe(rate=2e-5, rows_rate=1e-4) if arguments.kind == "dpo" else Recipe()
+    rate, epochs, batch, steps = arguments.rate or usual.rate, arguments.epochs, arguments.batch, arguments.steps
+    return Recipe(rate, usual.rows_rate, epochs, batch, steps, seed=arguments.seed or 0)
+
+
+def low(arguments: argparse.Namespace) -> "Low":
+    """The size of adapters that begin afresh."""
+    from reasoner.flywheel.student import Low
+
+    return Low(arguments.rank, 2 * arguments.rank)
+
+
+def place(arguments: argparse.Namespace) -> "Place":
+    """Where it is computed."""
+    from reasoner.flywheel.courses import Place
+
+    return Place(arguments.device, arguments.dtype, arguments.at_once, arguments.keep)
+
+
+def threads(arguments: argparse.Namespace) -> None:
+    """Settings of the process, before anything is computed."""
+    tune_process()
+    if arguments.threads:
+        import torch
+
+        torch.set_num_threads(arguments.threads)
 
 
 def _reward(arguments: argparse.Namespace, base: Path, screen: Screen) -> int:
@@ -75,7 +91,7 @@ def _reward(arguments: argparse.Namespace, base: Path, screen: Screen) -> int:
             done[0] = count
 
         head = courses.reward(
-            base, arguments.data, arguments.head, arguments.kind, place, told, on=arguments.on, seed=arguments.seed
+            base, arguments.data, arguments.head, arguments.looks, place, told, on=arguments.on, seed=arguments.seed
         )
     where = arguments.on or base
     said = {"head": arguments.head, "auroc": round(head.auroc, 4), "places": head.places, "in": str(where)}

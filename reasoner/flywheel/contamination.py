@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.errors import ConfigError
+from reasoner.types import Task
 
 RUN, LEAST = 13, 8
 _WORD = re.compile(r"\w+")
@@ -29,23 +30,31 @@ class Found:
 
 
 class Measured:
-    """The texts of a file that a core is to be measured on. Raises `ConfigError` when it cannot be read."""
+    """The texts that a core is to be measured on, each with the id of its task."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, texts: Iterable[tuple[str, str]]) -> None:
         self._runs: dict[tuple[str, ...], str] = {}
         self._whole: dict[tuple[str, ...], str] = {}
         self._sizes: set[int] = set()
-        for path in paths:
-            for name, texts in _records(path):
-                for text in texts:
-                    self._take(name, _words(text))
+        for task, text in texts:
+            self._take(task, _words(text))
+
+    @classmethod
+    def files(cls, paths: Iterable[Path]) -> "Measured":
+        """The texts of files. Raises `ConfigError` when one cannot be read."""
+        return cls((task, text) for path in paths for task, texts in _records(path) for text in texts)
+
+    @classmethod
+    def tasks(cls, tasks: Iterable[Task]) -> "Measured":
+        """What tasks ask, and their tests where these are lines of code."""
+        return cls((task.id, text) for task in tasks for text in (task.prompt, *_asserts(task)))
 
     def same(self, text: str) -> str | None:
-        """The task of the file that has this very text, word for word."""
+        """The task that has this very text, word for word."""
         return self._whole.get(tuple(_words(text)))
 
     def find(self, task: str, texts: Iterable[str]) -> Found | None:
-        """The first text of the file that stands in one of `texts`."""
+        """The first text that stands in one of `texts`."""
         for text in texts:
             words = _words(text)
             for size in self._sizes:
@@ -62,6 +71,11 @@ class Measured:
         self._sizes.add(size)
         for run in _runs(words, size):
             self._runs.setdefault(run, name)
+
+
+def _asserts(task: Task) -> Iterator[str]:
+    for suite in (task.visible, task.hidden):
+        yield from suite.asserts if suite else ()
 
 
 def _words(text: str) -> list[str]:

@@ -4,11 +4,13 @@ One that is named like a model is used with it unless another is asked for; what
 shipped, so that an adapter that was found better takes its place.
 """
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from reasoner.content import shipped
 from reasoner.errors import ModelError
-from reasoner.models.adapter import MANIFEST
+from reasoner.models.adapter import HEADS, MANIFEST, read
 from reasoner.models.store import home
 
 BASE = "base"
@@ -44,6 +46,29 @@ def names() -> list[str]:
 def kept() -> Path:
     """Where adapters are kept; it need not be there yet."""
     return home() / "adapters"
+
+
+def keep(held: Path, name: str) -> Path:
+    """Copy an adapter to where it is found by that name, in the place of an earlier one, without what training left
+    beside it. Returns that place.
+
+    Raises:
+        ModelError: it cannot be written.
+    """
+    place, files = kept() / name, [MANIFEST, *read(held).files]
+    heads = [str(path.relative_to(held)) for path in (held / HEADS).glob("*.safetensors")]
+    try:
+        kept().mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=kept()))
+        (making / HEADS).mkdir()
+        for file in (*files, *heads):
+            shutil.copyfile(held / file, making / file)
+        making.chmod(0o755)
+        shutil.rmtree(place, ignore_errors=True)
+        making.rename(place)
+    except OSError as error:
+        raise ModelError(f"cannot keep the adapter in {place} ({error.strerror}): make room there") from error
+    return place
 
 
 def _roots() -> list[Path]:

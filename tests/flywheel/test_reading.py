@@ -62,16 +62,16 @@ def test_the_very_task_that_is_measured_on_is_refused(tmp_path: Path) -> None:
     held = tmp_path / "held.jsonl"
     held.write_text(json.dumps({"task_id": 7, "text": LONG}) + "\n")
     with pytest.raises(ConfigError, match="is what the core is to be measured on"):
-        gather([(HERE, named("t", LONG.upper()))], SPOKEN, Wanted(10_000, measured=Measured([held])))
+        gather([(HERE, named("t", LONG.upper()))], SPOKEN, Wanted(10_000, measured=Measured.files([held])))
 
 
 def test_a_task_that_shares_a_run_of_words_is_left_out(tmp_path: Path) -> None:
     held = tmp_path / "held.jsonl"
     held.write_text(json.dumps({"task_id": 7, "text": LONG}) + "\n")
-    found = gather([(HERE, named("t", LONG + ", please"))], SPOKEN, Wanted(10_000, measured=Measured([held])))
+    found = gather([(HERE, named("t", LONG + ", please"))], SPOKEN, Wanted(10_000, measured=Measured.files([held])))
     assert not found.episodes and sum(found.left_out.values()) == 1
     apart = gather(
-        [(HERE, named("t", "Write a function that sorts"))], SPOKEN, Wanted(10_000, measured=Measured([held]))
+        [(HERE, named("t", "Write a function that sorts"))], SPOKEN, Wanted(10_000, measured=Measured.files([held]))
     )
     assert apart.episodes
 

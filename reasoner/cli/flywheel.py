@@ -1,0 +1,208 @@
+"""`reasoner flywheel`: search, make rows, train, check, decide; on from there by the same command."""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reasoner import models
+from reasoner.batch import Folder, Job, read_problems, read_records, summarise
+from reasoner.batch.folder import RESULTS
+from reasoner.cli.exits import INFRASTRUCTURE, INTERRUPTED, SOLVED
+from reasoner.cli.run import work
+from reasoner.cli.screen import Screen
+from reasoner.cli.settings import settings
+from reasoner.cli.train import Ending, low, place, recipe, threads
+from reasoner.config import Config
+from reasoner.dialect.spoken import Spoken
+from reasoner.errors import ConfigError
+from reasoner.flywheel import files, gate, generations
+from reasoner.flywheel.generations import Generation, Paths
+from reasoner.flywheel.reading import Wanted, gather, traces
+from reasoner.flywheel.rows import weighed
+from reasoner.flywheel.sides import Sides, apart
+from reasoner.flywheel.vocabulary import context, speaking
+from reasoner.models import adapter, adapters
+from reasoner.models.directory import digest
+from reasoner.types import Task
+
+TOKENS = 4_000
+"""Of a task, where no budget is given."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Go through what is missing of the generations asked for; 0 when the gate has decided on each."""
+    config = _config(arguments)
+    screen = Screen(arguments.quiet)
+    sides, sources = _sides(arguments)
+    for reason, n in sides.left_out.items():
+        screen.say(f"left out  {n} {reason}")
+    with screen.progress() as progress:
+        base = models.resolve(config.core.model or models.default(), progress=progress)
+    first = adapters.find(config.core.adapter, base.name)
+    wheel = _Wheel(arguments, config, screen, sides, sources, base, str(first or adapters.BASE))
+    for number in range(1, arguments.generations + 1):
+        if code := wheel.turn(number):
+            screen.say("stopped   the same command goes on from here")
+            return code
+    _conclude(arguments, wheel, screen)
+    return SOLVED
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    if arguments.traces:
+        raise ConfigError(f"a flywheel keeps its traces in {arguments.output}: leave --traces out")
+    config = settings(arguments, os.environ)
+    if config.core.url:
+        raise ConfigError(f"the model of {config.core.url} cannot be trained from here: leave --url out")
+    budget = config.budget
+    if budget.tokens or budget.effort:
+        return config
+    return replace(config, budget=replace(budget, tokens=TOKENS))
+
+
+def _sides(arguments: argparse.Namespace) -> tuple[Sides, dict[str, Any]]:
+    """The tasks on both sides, and what tells them from others."""
+    problems = read_problems(arguments.path, visible=arguments.visible)
+    held = read_problems(arguments.held_out, visible=arguments.visible) if arguments.held_out else None
+    sides = apart(problems.tasks, held.tasks if held else ())
+    sides = replace(sides, train=sides.train[: arguments.limit], held_out=sides.held_out[: arguments.check])
+    sources = {"sha256": problems.sha256, "held_out": (held or problems).sha256, "visible": arguments.visible}
+    return sides, sources
+
+
+class _Wheel:
+    """The stages, each of which goes on from what is there."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, config: Config, screen: Screen, sides: Sides, sources: Mapping[str, Any],
+        base: Path, first: str,
+    ) -> None:  # fmt: skip
+        self.root: Path = arguments.output.resolve()
+        self.base, self.first = base, first
+        self._arguments, self._config, self._screen = arguments, config, screen
+        self._sides, self._sources = sides, sources
+
+    @property
+    def found(self) -> list[Generation]:
+        return generations.read(self.root)
+
+    @property
+    def best(self) -> str:
+        return generations.best(self.root, self.found, self.first)
+
+    def turn(self, number: int) -> int:
+        """One generation. Returns the code of what ended it early, else 0."""
+        if number <= len(self.found):
+            return 0
+        paths, parent = Paths(self.root, number), self.best
+        stages: Sequence[Callable[[], int]] = (
+            lambda: self._search(paths, parent),
+            lambda: self._rows(paths),
+            lambda: self._teach(paths),
+            lambda: self._check(paths, parent),
+            lambda: self._check(paths, str(paths.adapter)),
+        )
+        for stage in stages:
+            if code := stage():
+                return code
+        self._decide(paths, parent)
+        return 0
+
+    def _search(self, paths: Paths, parent: str) -> int:
+        """Every task as often as asked for, with seeds that no generation before had."""
+        each = self._arguments.searches
+        epochs = range((paths.number - 1) * each, paths.number * each)
+        self._screen.say(f"generation {paths.number}: searching with {Path(parent).name}")
+        return self._run(parent, paths.search, _jobs(self._sides.train, epochs))
+
+    def _rows(self, paths: Paths) -> int:
+        if paths.rows.exists():
+            return 0
+        vocabulary = speaking(self.base)
+        answers = {task.id: task.answer for task in self._sides.train if task.answer}
+        wanted = Wanted(context(self.base), measured=self._sides.measured, answers=answers)
+        found = gather(traces(paths.searches), Spoken(vocabulary), wanted)
+        count = files.write(map(files.sft_line, weighed(found.rows)), paths.rows)
+        self._screen.say(f"generation {paths.number}: {count} rows of {len(found.tasks)} tasks")
+        return 0
+
+    def _teach(self, paths: Paths) -> int:
+        """Afresh from the base on all that was found so far, so that no generation learns the last one's mistakes by
+        heart (Zelikman et al., 2203.14465, section 3.1)."""
+        if paths.taught:
+            return 0
+        self._screen.say(f"generation {paths.number}: training {paths.adapter.name}")
+        from reasoner.flywheel import courses
+
+        arguments, ending = self._arguments, Ending(self._screen)
+        threads(arguments)
+        with self._screen.teaching() as watcher, ending:
+            came = courses.imitate(
+                self.base,
+                paths.rows,
+                paths.adapter,
+                recipe(arguments),
+                low(arguments),
+                place(arguments),
+                courses.Look(watcher, ending.asked),
+            )
+        return 0 if came.finished else INTERRUPTED
+
+    def _check(self, paths: Paths, core: str) -> int:
+        """A core alone over what is held out: it is loaded for this and shares no cache with another."""
+        self._screen.say(f"generation {paths.number}: checking {Path(core).name}")
+        return self._run(core, paths.check(core), _jobs(self._sides.held_out, range(self._arguments.checks)))
+
+    def _run(self, core: str, into: Path, jobs: list[Job]) -> int:
+        config = replace(self._config, core=replace(self._config.core, adapter=core))
+        held = {"version": version("reasoner"), "config": config.resolved(), "problems": self._sources}
+        with Folder(into, held) as folder:
+            code = work(config, jobs, folder, self._screen, self._arguments.workers)
+            summary = summarise(folder.records(), len(jobs))
+            folder.write_summary(asdict(summary))
+        self._screen.say(f"          {summary.solved} of {summary.graded} solved, {summary.tokens:,} tokens")
+        return code or (INFRASTRUCTURE if summary.failed or summary.done < len(jobs) else 0)
+
+    def _decide(self, paths: Paths, parent: str) -> None:
+        before, after = (
+            gate.checked(read_records(paths.check(core) / RESULTS)) for core in (parent, str(paths.adapter))
+        )
+        decision = gate.decide(before, after, np.random.default_rng(self._config.search.seed))
+        known = adapter.read(paths.adapter)
+        one = Generation(
+            paths.number,
+            Path(parent).name,
+            digest(self.base) if parent == adapters.BASE else adapter.read(Path(parent)).digest,
+            paths.adapter.name,
+            known.digest,
+            known.lineage,
+            {**self._sources, "searched": len(self._sides.train), "checked": len(self._sides.held_out)},
+            self._config.resolved(),
+            decision,
+        )
+        generations.write(self.root, one)
+        self._screen.say(f"generation {paths.number}: {'promoted' if decision.promoted else 'refused'}")
+
+
+def _jobs(tasks: Sequence[Task], epochs: range) -> list[Job]:
+    return [Job(task, epoch) for epoch in epochs for task in tasks]
+
+
+def _conclude(arguments: argparse.Namespace, wheel: _Wheel, screen: Screen) -> None:
+    found, best = wheel.found, wheel.best
+    if arguments.json:
+        print(json.dumps({"core": best, "generations": [asdict(one) for one in found]}))
+    else:
+        for one in found:
+            print(f"{one.core}  {'promoted' if one.gate.promoted else 'refused'}: {one.gate.reason}")
+    if best != wheel.first and arguments.use:
+        screen.say(f"used from now on: {adapters.keep(Path(best), wheel.base.name)}")
+    elif best != wheel.first:
+        screen.say(f"use it with --core {best}")
