@@ -6,7 +6,8 @@ import sys
 
 _LINES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
 
-_SOCKETS = ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6")
+_STREAMS = ("tcp", "tcp6")
+_DATAGRAMS = ("udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6")
 
 
 def gather(paths, port):
@@ -25,10 +26,21 @@ def gather(paths, port):
     }
 
 
-def untouched(folders):
+def traffic():
+    """The kernel's counters of what TCP did in this world; None where it keeps none."""
+    try:
+        with open("/proc/self/net/snmp") as file:
+            return [line for line in file if line.startswith("Tcp:")]
+    except FileNotFoundError:
+        return None
+
+
+def untouched(folders, silent):
     """Whether nothing is left that code could read or meet: `folders` are empty, and the network of this world knows no
-    socket, not even one that is closed and waits for its port to be free again."""
-    return not any(map(os.listdir, folders)) and all(map(_socketless, _SOCKETS))
+    socket, not even one that is closed and waits for its port to be free again. Such a one has sent something, so where
+    TCP was `silent` the kernel's table of them is left alone: it is long, and holds those of the whole machine."""
+    kinds = _DATAGRAMS if silent else (*_STREAMS, *_DATAGRAMS)
+    return not any(map(os.listdir, folders)) and all(map(_socketless, kinds))
 
 
 def _socketless(kind):

@@ -37,6 +37,8 @@ class Supervisor:
         self.snapshots = Snapshots(self.people, self._store, self.bury)
         self.calls = Calls(self)
         self.settings, self.opening = {}, None
+        self._traffic = None
+        """What TCP had done when the world was last found fresh."""
         self._ticked = 0.0
         os.set_blocking(0, False)
         self.events.watch(0, self._from_host)
@@ -119,8 +121,11 @@ class Supervisor:
         self.snapshots.drop_all()
         self.people.collect_all()
         alone = set(self.people.heaps) == {self.people.root.pid} and not self.people.others() and not self.calls
-        folders = [*SCRATCH, *self.slots.workspaces()]
-        self.reply(request, fresh=alone and self.slots.intact() and facts.untouched(folders))
+        folders, traffic = [*SCRATCH, *self.slots.workspaces()], facts.traffic()
+        silent = traffic is not None and traffic == self._traffic
+        fresh = alone and self.slots.intact() and facts.untouched(folders, silent)
+        self._traffic = traffic if fresh else None
+        self.reply(request, fresh=fresh)
 
     def _op_cancel(self, request):
         run = self.calls.runs.get(request["run"])
