@@ -1,12 +1,13 @@
 """What one search teaches: its verified branches, its recoveries, its better and worse ways, what its places are worth.
 
 A recovery makes two rows, each a context that the runtime really produces. The branch that failed: what it did is read,
-and what is learnt is to see it and to step back, with a lesson. The branch that came after: the lesson stands there as
-one forced line, and what is learnt is what passed. Pure.
+and what is learnt is to see it and to step back, with a lesson; that is right also where nothing came after it. The
+branch that came after: the lesson stands there as one forced line, and what is learnt is what passed. Pure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from reasoner.dialect.control import Control
 from reasoner.dialect.spoken import Spoken, one_line, write_backtrack
@@ -61,6 +62,8 @@ def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taugh
             Episode(tree.task, "turned", tuple(fallen(search, bad))),
             Episode(tree.task, "solved", tuple(risen(search, bad, good))),
         ]
+    if not passed:
+        episodes += [Episode(tree.task, "turned", tuple(fallen(search, bad))) for bad in _at_task(search, failed)]
     pairs = [pair for good in passed for pair in _pairs(search, good, failed)][:_FEW]
     return Taught(tuple(episodes), tuple(pairs), tuple(judged(search)))
 
@@ -127,14 +130,15 @@ def outcomes(rows: Sequence[Judged]) -> list[Judged]:
 
 
 def _recoveries(search: Search, passed: Sequence[NodeId], failed: Sequence[NodeId]) -> list[tuple[NodeId, NodeId]]:
-    """Failed branches that hang from the task, each with one that passed; a core that speaks makes its own."""
-    at_task = [
-        node
-        for node in failed
-        if search.tree[node].parent == 0 and search.tree[node].step("observe") and not _spoken(search, node)
-    ]
+    """Failed branches, each with one that passed."""
     good = [node for node in passed if search.tree[node].parent == 0]
-    return [(bad, good[n % len(good)]) for n, bad in enumerate(at_task[:_FEW])] if good else []
+    return [(bad, good[n % len(good)]) for n, bad in enumerate(_at_task(search, failed))] if good else []
+
+
+def _at_task(search: Search, failed: Sequence[NodeId]) -> list[NodeId]:
+    """Failed branches that hang from the task, a few of them; a core that speaks steps back itself."""
+    found = (node for node in failed if search.tree[node].parent == 0 and search.tree[node].step("observe"))
+    return list(islice((node for node in found if not _spoken(search, node)), _FEW))
 
 
 def _pairs(search: Search, good: NodeId, failed: Sequence[NodeId]) -> Iterator[Pair]:

@@ -112,9 +112,12 @@ def test_places_are_worth_what_came_of_them() -> None:
     assert rows[0].marks[0].variance > 0
 
 
-def test_nothing_is_learnt_from_a_search_that_found_nothing() -> None:
+def test_a_search_that_found_nothing_teaches_to_step_back_and_no_more() -> None:
     found = taught(SPOKEN, recorded((BAD, False)))
-    assert not found.episodes and not found.pairs and found.judged
+    (episode,) = found.episodes
+    assert episode.kind == "turned" and not found.pairs and found.judged
+    one = row(episode)
+    assert learnt(one.ids, one.learnt).startswith("<|reflect|>") and BAD not in learnt(one.ids, one.learnt)
 
 
 def spoken_trace() -> Trace:
