@@ -35,6 +35,12 @@ Train on rows of `reasoner export`: low-rank adapters, and the rows of the
 control tokens. Ctrl-C stops between two steps; the same command goes on from
 there and ends in the same numbers. Needs: pip install 'reasoner[train]'."""
 
+_REWARD = """\
+Fit a reward head for an adapter: what a solution, or a step, is worth, read
+from the model's own last state. The model stays as it is; its states are kept,
+so that an interrupted reading goes on. The adapter must have been trained by
+the model that the rows are of. Use it with --verifiers or --guide."""
+
 _TRAIN_EXAMPLES = """\
 examples:
   reasoner train sft rows.jsonl -o taught
@@ -121,7 +127,7 @@ def _train(parser: Parser) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True, parser_class=Parser)
     sft = kinds.add_parser("sft", help="imitate what passed", description=_TRAIN)
     dpo = kinds.add_parser("dpo", help="prefer the better of two ways", description=_TRAIN)
-    reward = kinds.add_parser("reward", help="fit a reward head", description=_TRAIN)
+    reward = kinds.add_parser("reward", help="fit a reward head", description=_REWARD)
     for one in (sft, dpo, reward):
         one.add_argument("data", metavar="ROWS", type=Path, help="of `reasoner export`")
         one.add_argument("--model", metavar="NAME", help="what is trained (default: the default model)")
@@ -143,7 +149,7 @@ def _train(parser: Parser) -> None:
         default="outcome",
         help="what it looks at: a solution, or every step (default: outcome)",
     )
-    reward.add_argument("--on", metavar="DIR", type=Path, help="the adapter that it is for (default: the model itself)")
+    reward.add_argument("--on", metavar="DIR", type=Path, required=True, help="the adapter that it is for")
 
 
 def _flywheel(parser: Parser) -> None:

@@ -80,22 +80,19 @@ def threads(arguments: argparse.Namespace) -> None:
 def _reward(arguments: argparse.Namespace, base: Path, screen: Screen) -> int:
     from reasoner.flywheel import courses
 
-    place = courses.Place(arguments.device, arguments.dtype)
-    with screen.progress() as progress:
-        done = [0]
-
-        def told(count: int, of: int) -> None:
-            if not done[0]:
-                progress.begin("reading", of)
-            progress.advance(count - done[0])
-            done[0] = count
-
-        head = courses.reward(
-            base, arguments.data, arguments.head, arguments.looks, place, told, on=arguments.on, seed=arguments.seed
-        )
-    where = arguments.on or base
-    said = {"head": arguments.head, "auroc": round(head.auroc, 4), "places": head.places, "in": str(where)}
-    _print(said, f"{where}/heads/{arguments.head}: {head.places} places, AUROC {head.auroc:.3f}", arguments.json)
+    head = courses.reward(
+        base,
+        arguments.data,
+        arguments.head,
+        arguments.looks,
+        courses.Place(arguments.device, arguments.dtype),
+        lambda done, of: screen.say(f"read {done} of {of} rows"),
+        on=arguments.on,
+        seed=arguments.seed,
+    )
+    said = {"head": arguments.head, "auroc": round(head.auroc, 4), "places": head.places, "in": str(arguments.on)}
+    line = f"{arguments.on}/heads/{arguments.head}: {head.places} places, AUROC {head.auroc:.3f} on tasks left out"
+    _print(said, line, arguments.json)
     return SOLVED
 
 

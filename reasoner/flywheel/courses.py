@@ -79,9 +79,9 @@ def prefer(
 
 def reward(
     base: Path, data: Path, name: str, kind: Literal["outcome", "step"], place: Place,
-    told: Callable[[int, int], None] = lambda done, of: None, *, on: Path | None = None, seed: int = 0,
+    told: Callable[[int, int], None] = lambda done, of: None, *, on: Path, seed: int = 0,
 ) -> heads.Head:  # fmt: skip
-    """Fit the head `name` for the adapter `on`, or for the model itself, and put it where its core finds it.
+    """Fit the head `name` for the adapter `on`, and put it where its core finds it.
 
     Raises:
         ConfigError, ModelError, TraceError: see `heads.fit`, `saving.restore`, `files.read`.
@@ -92,10 +92,9 @@ def reward(
     chosen = outcomes(given) if kind == "outcome" else given
     one = _begin(base, on, Low(), place, seed)
     fitting = _fitting(chosen, one.context, data)
-    home = on or base
-    cache = home / WORK / f"{name}-{_sha256(data)[:12]}-{kind}.safetensors"
+    cache = on / WORK / f"{name}-{kind}-{_sha256(data)[:12]}-{adapter.read(on).digest[:12]}.safetensors"
     head = heads.fit(heads.places(fitting, heads.states(one, fitting, cache, told)), seed)
-    heads.write(head, home / adapter.HEADS / f"{name}.safetensors")
+    heads.write(head, on / adapter.HEADS / f"{name}.safetensors")
     return head
 
 

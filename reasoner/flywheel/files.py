@@ -87,6 +87,7 @@ def steps_line(judged: Judged, tokenizer: Tokenizer) -> dict[str, Any]:
         "variances": [round(mark.variance, 6) for mark in judged.marks],
         "input_ids": judged.ids,
         "ends": ends,
+        "solution": judged.solution,
     }
 
 
@@ -152,9 +153,10 @@ def _judged(line: dict[str, Any]) -> Judged:
     ids = tuple(line["input_ids"])
     found = zip(line["ends"], line["labels"], line["visits"], strict=True)
     marks = tuple(Mark(int(at), float(value), int(visits)) for at, value, visits in found)
-    if not all(0 < mark.at <= len(ids) for mark in marks):
+    solution = int(line["solution"])
+    if not marks or not all(0 < mark.at <= len(ids) for mark in marks) or not 0 <= solution <= len(ids):
         raise ValueError("a step ends outside its ids")
-    return Judged(str(line["task"]), ids, marks)
+    return Judged(str(line["task"]), ids, marks, solution)
 
 
 _READ: dict[type, Any] = {Row: _row, Pair: _pair, Judged: _judged}

@@ -114,19 +114,22 @@ def judged(search: Search) -> Iterator[Judged]:
     """Each end's context, with what every node on the way to it is worth."""
     values = worth(search.tree, search.right)
     for end in search.right:
-        ids, marks = list[int](), list[Mark]()
+        ids, marks, solution = list[int](), list[Mark](), 0
         for node, steps in zip(search.tree.path(end), search.steps(end), strict=True):
             for step in steps:
                 ids += step.ids
+                if step.kind in ("act", "answer"):
+                    solution = len(ids)
                 if node.parent is not None and step.kind != "task":
                     marks.append(Mark(len(ids), values[node.id].value, values[node.id].of))
         if marks:
-            yield Judged(search.tree.task, tuple(ids), tuple(marks))
+            yield Judged(search.tree.task, tuple(ids), tuple(marks), solution)
 
 
 def outcomes(rows: Sequence[Judged]) -> list[Judged]:
-    """What an outcome head learns of contexts: only where they end, and only what is known for sure."""
-    return [replace(row, marks=row.marks[-1:]) for row in rows if row.marks[-1].value in (0.0, 1.0)]
+    """What an outcome head learns of contexts: only where solutions end, and only what is known for sure."""
+    sure = [row for row in rows if row.solution and row.marks[-1].value in (0.0, 1.0)]
+    return [replace(r, ids=r.ids[: r.solution], marks=(replace(r.marks[-1], at=r.solution),)) for r in sure]
 
 
 def _recoveries(search: Search, passed: Sequence[NodeId], failed: Sequence[NodeId]) -> list[tuple[NodeId, NodeId]]:

@@ -78,11 +78,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Judged:
-    """A context with what places in it are worth: its end for an outcome head, the end of each step for a step head."""
+    """A context with what places in it are worth."""
 
     task: str
     ids: tuple[int, ...]
     marks: tuple[Mark, ...]
+    """The end of each step."""
+    solution: int = 0
+    """Where the last code or answer ends, before anything was said of it; 0 for none."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
+from reasoner.batch.folder import flat
 from reasoner.errors import ConfigError, TraceError
 from reasoner.flywheel.batches import plan
 from reasoner.flywheel.losses import Objective
@@ -133,7 +134,7 @@ def _check(folder: Path, identity: dict[str, Any]) -> None:
         held = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise TraceError(f"cannot use {path} ({error}): choose another directory with -o") from error
-    wanted = json.loads(json.dumps(identity))
+    held, wanted = flat(held), flat(json.loads(json.dumps(identity)))
     for name in sorted(held.keys() | wanted.keys()):
         if held.get(name) != wanted.get(name):
             raise ConfigError(

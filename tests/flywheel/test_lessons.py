@@ -5,7 +5,7 @@ from dataclasses import replace
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.spoken import Spoken, parse
 from reasoner.dialect.tokenizer import SpeakingTokenizer
-from reasoner.flywheel.lessons import taught
+from reasoner.flywheel.lessons import outcomes, taught
 from reasoner.flywheel.rows import row, written
 from reasoner.flywheel.told import sliced
 from reasoner.ledger import Cost
@@ -110,6 +110,13 @@ def test_places_are_worth_what_came_of_them() -> None:
     assert [{mark.value for mark in one.marks} for one in rows] == [{0.0}, {1.0}]
     assert rows[0].marks[-1].at == len(rows[0].ids)
     assert rows[0].marks[0].variance > 0
+
+
+def test_an_outcome_is_learnt_where_the_solution_ends_and_its_tests_have_said_nothing() -> None:
+    rows = outcomes(taught(SPOKEN, recorded((BAD, False), (GOOD, True))).judged)
+    assert [row.marks[0].value for row in rows] == [0.0, 1.0]
+    for row, code in zip(rows, (BAD, GOOD), strict=True):
+        assert spelt(row.ids).endswith(f"<|act|>{code}<|end|>") and row.marks[0].at == len(row.ids)
 
 
 def test_a_search_that_found_nothing_teaches_to_step_back_and_no_more() -> None:
