@@ -113,10 +113,10 @@ def test_places_are_worth_what_came_of_them() -> None:
 
 
 def test_an_outcome_is_learnt_where_the_solution_ends_and_its_tests_have_said_nothing() -> None:
-    rows = outcomes(taught(SPOKEN, recorded((BAD, False), (GOOD, True))).judged)
-    assert [row.marks[0].value for row in rows] == [0.0, 1.0]
-    for row, code in zip(rows, (BAD, GOOD), strict=True):
-        assert spelt(row.ids).endswith(f"<|act|>{code}<|end|>") and row.marks[0].at == len(row.ids)
+    found = outcomes(taught(SPOKEN, recorded((BAD, False), (GOOD, True))).judged)
+    assert [one.marks[0].value for one in found] == [0.0, 1.0]
+    for one, code in zip(found, (BAD, GOOD), strict=True):
+        assert spelt(one.ids).endswith(f"<|act|>{code}<|end|>") and one.marks[0].at == len(one.ids)
 
 
 def test_a_search_that_found_nothing_teaches_to_step_back_and_no_more() -> None:
