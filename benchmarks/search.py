@@ -1,0 +1,283 @@
+"""What search, verifiers and stopping buy, on the ruler's recorded samples and beside it.
+
+    python benchmarks/search.py [--rows ROW …] [--set mbpp-short|mbpp-test] [--quick]
+
+Reads what `benchmarks/baseline.py` recorded in `runs/baseline/` and says which command records what is missing. Rows on
+recorded samples, at no model cost:
+
+    selected      hidden tests grade what is chosen of 16 samples, against greedy and against the surest of 16
+    calibrated    P(correct) of every sample, fitted on the other half of the tasks
+    votes         GSM8K answered by vote: adaptive stopping against all 40 samples
+    exchange      the 0.5B model with 16 samples against 1.5B greedy
+
+Rows that run the model, resumable, one line a task in `runs/search/`:
+
+    visible       every assert visible: the default strategy against plain best-of-N with the same early stop
+    adaptive      the same for `adaptive`: tokens at equal accuracy
+
+Toy trees and the cost of deciding have a file of their own, `search_toys.py`. Intervals are over tasks, 95 %.
+"""
+
+import argparse
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from baseline import ROOT, mbpp_ids
+from search_judged import Row, certainty, judged
+from search_live import live, spent
+
+from reasoner import models
+from reasoner.config import SearchConfig
+from reasoner.errors import TraceError
+from reasoner.estimates import Difference, difference
+from reasoner.figures import Draws, Run, against
+from reasoner.replay.again import curve
+from reasoner.replay.policies import policy, selection
+from reasoner.replay.pools import read_pools
+from reasoner.verifiers.calibrate import Row as Known
+from reasoner.verifiers.calibrate import calibrated
+from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
+
+BASELINE = ROOT / "runs" / "baseline"
+SAMPLES, VOTES = 16, 40
+Figures = dict[str, dict[str, Any]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--set", default="mbpp-short", choices=("mbpp-short", "mbpp-test"))
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--tokens", type=int, default=2000, help="of one task, in rows that run the model")
+    parser.add_argument("--quick", action="store_true", help="twenty tasks of what is recorded, and no model")
+    flags = parser.parse_args()
+    found: Figures = {}
+    for name in flags.rows:
+        if flags.quick and name in ("visible", "adaptive"):
+            continue
+        try:
+            found |= ROWS[name](flags)
+        except (FileNotFoundError, TraceError) as error:
+            print(f"{name}: skipped, {error}")
+    print(json.dumps(found))
+
+
+# --- what was recorded -----------------------------------------------------------------------------------------------
+
+
+def recorded(name: str, flags: argparse.Namespace, model: str = "default") -> list[Row]:
+    """The rows of a set's tasks that have all their samples; of `mbpp-short` those of the whole, where that is there."""
+    whole = BASELINE / f"{name.replace('short', 'test')}-{model}-bfloat16.jsonl"
+    path = whole if whole.exists() else BASELINE / f"{name}-{model}-bfloat16.jsonl"
+    if not path.exists():
+        asked = f"{name}{'' if model == 'default' else f' --model {model}'}"
+        raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {asked}")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    ids = {str(i) for i in mbpp_ids(name)} if name.startswith("mbpp") else {r["task"] for r in rows}
+    drawn = Counter(row["task"] for row in rows)
+    full = {task for task, count in drawn.items() if count == max(drawn.values())}
+    kept = sorted(ids & full, key=lambda task: (len(task), task))[: 20 if flags.quick else None]
+    return [row for row in rows if row["task"] in set(kept)]
+
+
+def judged_rows(flags: argparse.Namespace) -> list[Row]:
+    rows = [row for row in recorded(flags.set, flags) if row["sample"] < SAMPLES]
+    kept = BASELINE / f"{flags.set}-judged.jsonl"
+    wanted = {row["task"] for row in rows}
+    found = asyncio.run(judged(rows, flags.data, models.resolve(models.default()), kept))
+    return [row for row in found if row["task"] in wanted]
+
+
+def greedy(rows: Sequence[Row]) -> dict[str, float]:
+    return {row["task"]: float(row["correct"]) for row in rows if row["sample"] < 0}
+
+
+# --- rows on recorded samples ----------------------------------------------------------------------------------------
+
+
+def selected(flags: argparse.Namespace) -> Figures:
+    rows, chance = recorded(flags.set, flags), np.random.default_rng(0)
+    found = judged_rows(flags)
+    order = [row["task"] for row in found]
+    surest = {row["task"]: float(_surest(rows, row["task"])["correct"]) for row in found}
+    alone = greedy(rows)
+    first, sure = [alone[t] for t in order], [surest[t] for t in order]
+    covered = sum(any(s["correct"] for s in row["samples"]) for row in found) / len(found)
+    print(
+        f"selected: {len(order)} tasks, greedy {np.mean(first):.1%}, surest of {SAMPLES} {np.mean(sure):.1%}, ", end=""
+    )
+    print(f"coverage {covered:.1%}")
+    ways: dict[str, Callable[[Row], int]] = {
+        "visible test, then certainty": _by_test,
+        "vote of behaviours": lambda row: row["elected"]["votes"],
+        "the same, weighed by certainty": lambda row: row["elected"]["certainty"],
+        "calibrated, fitted on other tasks": _by_probability(found),
+    }
+    figures: Figures = {}
+    for name, way in ways.items():
+        chosen = [float(row["samples"][way(row)]["correct"]) for row in found]
+        more, better = difference(first, chosen, chance), difference(sure, chosen, chance)
+        print(f"  {name:36} {np.mean(chosen):6.1%}   greedy {_points(more)}   surest {_points(better)}")
+        if name == "vote of behaviours":
+            figures = {
+                "selected_over_greedy": _figure(100 * more.by.value, 15, "points", "one greedy sample"),
+                "selected_over_surest": _figure(100 * better.by.value, 8, "points", f"surest of {SAMPLES}"),
+            }
+    return figures
+
+
+def calibration(flags: argparse.Namespace) -> Figures:
+    found = judged_rows(flags)
+    pairs = [
+        (p, bool(s["correct"])) for row, ps in _probabilities(found) for p, s in zip(ps, row["samples"], strict=True)
+    ]
+    error, ranks, skill = ece(pairs), auroc(pairs), brier_skill(pairs)
+    print(f"calibrated: {len(pairs)} samples, ECE {error:.3f}, AUROC {ranks:.3f}, Brier skill {skill:.3f}")
+    for one in reliability(pairs):
+        print(f"  said {one.stated:.2f}, were right {one.right:.2f}, {one.count} samples")
+    return {
+        "calibration_ece": _figure(error, 0.05, "", "samples of tasks it was not fitted on", "lower"),
+        "calibration_auroc": _figure(ranks, 0.8, "", "chance 0.5"),
+        "calibration_skill": _figure(skill, 0.3, "", "the base rate"),
+    }
+
+
+def votes(flags: argparse.Namespace) -> Figures:
+    path = BASELINE / "gsm8k-cot-default-bfloat16.jsonl"
+    if not path.exists():
+        raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py gsm8k-cot --samples {VOTES}")
+    pools = [pool for pool in read_pools([path]) if len(pool.samples) >= VOTES]
+    if not pools:
+        raise FileNotFoundError(f"no task has {VOTES} samples yet")
+    chance, select = np.random.default_rng(0), selection("vote")
+
+    def point(name: str) -> Any:
+        return curve(pools, name, policy(f"{name}+fixed:{VOTES}"), select, orders=10)[0]
+
+    whole, figures = point(f"fixed:{VOTES}"), Figures()
+    print(f"votes: {len(pools)} tasks, all {VOTES} samples {whole.accuracy.value:.1%}")
+    for name in ("leads:0.9", "leads:0.95", "leads:0.99", "agrees:5", "calls"):
+        one = point(name)
+        by, fewer = difference(whole.each, one.each, chance), whole.samples.value / one.samples.value
+        print(
+            f"  {name:11} {one.samples.value:5.1f} samples, {fewer:.1f}x fewer, {one.accuracy.value:.1%}, {_points(by)}"
+        )
+        if name == "leads:0.95":
+            figures = {"votes_samples": _figure(fewer, 4, "x fewer samples", f"{VOTES} each; accuracy {_points(by)}")}
+    return figures
+
+
+def exchange(flags: argparse.Namespace) -> Figures:
+    large = greedy(recorded("mbpp-short", flags, "1.5b"))
+    found = [row for row in judged_rows(flags) if row["task"] in large]
+    chance = np.random.default_rng(0)
+    chosen = [float(row["samples"][row["elected"]["votes"]]["correct"]) for row in found]
+    by = difference([large[row["task"]] for row in found], chosen, chance)
+    tokens = np.mean([row["prompt"] + sum(s["tokens"] for s in row["samples"]) for row in found])
+    alone = [len(r["ids"]) + r["prompt"] for r in recorded("mbpp-short", flags, "1.5b") if r["sample"] < 0]
+    print(f"exchange: {len(found)} tasks, 0.5B with {SAMPLES} samples {np.mean(chosen):.1%}, ", end="")
+    print(f"over 1.5B greedy {_points(by)}")
+    print(f"  {tokens:.0f} tokens of the one, {np.mean(alone):.0f} of the other a task")
+    return {"small_over_large": _figure(100 * by.by.value, 0, "points", "1.5B greedy")}
+
+
+# --- rows that run the model -----------------------------------------------------------------------------------------
+
+
+def visible(flags: argparse.Namespace) -> Figures:
+    return _beside(flags, "visible", "default", SearchConfig(attempts=1000), "points")
+
+
+def adaptive(flags: argparse.Namespace) -> Figures:
+    return _beside(flags, "adaptive", "adaptive", SearchConfig(strategy="adaptive", attempts=1000), "tokens")
+
+
+def _beside(flags: argparse.Namespace, row: str, name: str, search: SearchConfig, what: str) -> Figures:
+    pools, ids = _plain_pools(flags), sorted(mbpp_ids(flags.set))
+    runs = asyncio.run(live(name, search, [str(i) for i in ids], flags))
+    both = [task for task in runs if task in pools]
+    mine = [Run(bool(runs[t]["solved"]), spent(runs[t])) for t in both]
+    found = against(mine, [pools[t] for t in both], np.random.default_rng(0))
+    print(
+        f"{row}: {len(both)} tasks, {name} {found.method.value:.1%} with {found.tokens.value:.0f} tokens each, ", end=""
+    )
+    print(f"plain {found.plain.value:.1%} with {found.plain_tokens:.0f}, {_points(found.by)}, ", end="")
+    print(f"{found.censored:.0%} of its tasks wanted more samples than were recorded")
+    if what == "points":
+        return {"visible_over_plain": _figure(100 * found.by.by.value, 3, "points", "best-of-N at equal tokens")}
+    cost = _tokens_to_reach([pools[t] for t in both], found.method.value)
+    print(f"  plain sampling reaches that with {cost:.0f} tokens")
+    return {"adaptive_tokens": _figure(cost / found.tokens.value, 1.5, "x fewer tokens", "best-of-N, equal accuracy")}
+
+
+def _plain_pools(flags: argparse.Namespace) -> dict[str, Draws]:
+    recorded(flags.set, flags)
+    whole = BASELINE / "mbpp-test-default-bfloat16.jsonl"
+    path = whole if whole.exists() else BASELINE / f"{flags.set}-default-bfloat16.jsonl"
+    return {pool.task: pool.draws("certainty") for pool in read_pools([path], "all") if len(pool.samples) >= SAMPLES}
+
+
+def _tokens_to_reach(pools: Sequence[Draws], share: float) -> float:
+    """What plain sampling with its early stop computes a task until it solves that share of them; infinite if never."""
+    from reasoner.figures import plain
+
+    most = max(pool.prompt + sum(c.tokens for c in pool.candidates) for pool in pools)
+    for cap in range(100, most + 100, 50):
+        runs = [plain(pool, cap) for pool in pools]
+        if sum(run.correct for run in runs) >= share * len(pools):
+            return sum(run.tokens for run in runs) / len(pools)
+    return float("inf")
+
+
+# --- choosing --------------------------------------------------------------------------------------------------------
+
+
+def _surest(rows: Sequence[Row], task: str) -> Row:
+    return max((r for r in rows if r["task"] == task and 0 <= r["sample"] < SAMPLES), key=certainty)
+
+
+def _by_test(row: Row) -> int:
+    said = [s["said"] for s in row["samples"]]
+    return max(range(len(said)), key=lambda i: (said[i].get("visible", 0.0), said[i].get("certainty", 0.0)))
+
+
+def _by_probability(found: Sequence[Row]) -> Callable[[Row], int]:
+    known = {row["task"]: ps for row, ps in _probabilities(found)}
+    return lambda row: int(np.argmax(known[row["task"]]))
+
+
+def _probabilities(found: Sequence[Row]) -> list[tuple[Row, list[float]]]:
+    """P(correct) of every sample, by a calibration that was fitted on the other half of the tasks."""
+    halves = found[::2], found[1::2]
+    stated = []
+    for mine, others in (halves, halves[::-1]):
+        fitted = calibrated([Known(s["said"], s["correct"], row["task"]) for row in others for s in row["samples"]])
+        stated += [(row, [fitted.probability(s["said"]) or 0.0 for s in row["samples"]]) for row in mine]
+    return stated
+
+
+def _points(found: Difference) -> str:
+    by = found.by
+    return f"{100 * by.value:+.1f} [{100 * by.low:+.1f}, {100 * by.high:+.1f}] points"
+
+
+def _figure(value: float, goal: float, unit: str, beside: str, better: str = "higher") -> dict[str, Any]:
+    return {"value": round(value, 3), "goal": goal, "unit": unit, "better": better, "against": beside}
+
+
+ROWS: dict[str, Callable[[argparse.Namespace], Figures]] = {
+    "selected": selected,
+    "calibrated": calibration,
+    "votes": votes,
+    "exchange": exchange,
+    "visible": visible,
+    "adaptive": adaptive,
+}
+
+if __name__ == "__main__":
+    main()
