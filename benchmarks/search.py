@@ -71,9 +71,8 @@ def main() -> None:
 
 
 def recorded(name: str, flags: argparse.Namespace, model: str = "default") -> list[Row]:
-    """The rows of a set's tasks that have all their samples; of `mbpp-short` those of the whole, where that is there."""
-    whole = BASELINE / f"{name.replace('short', 'test')}-{model}-bfloat16.jsonl"
-    path = whole if whole.exists() else BASELINE / f"{name}-{model}-bfloat16.jsonl"
+    """The rows of those of a set's tasks that have all their samples."""
+    path = BASELINE / f"{name}-{model}-bfloat16.jsonl"
     if not path.exists():
         asked = f"{name}{'' if model == 'default' else f' --model {model}'}"
         raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {asked}")
@@ -216,10 +215,9 @@ def _beside(flags: argparse.Namespace, row: str, name: str, search: SearchConfig
 
 
 def _plain_pools(flags: argparse.Namespace) -> dict[str, Draws]:
-    recorded(flags.set, flags)
-    whole = BASELINE / "mbpp-test-default-bfloat16.jsonl"
-    path = whole if whole.exists() else BASELINE / f"{flags.set}-default-bfloat16.jsonl"
-    return {pool.task: pool.draws("certainty") for pool in read_pools([path], "all") if len(pool.samples) >= SAMPLES}
+    tasks = {row["task"] for row in recorded(flags.set, flags)}
+    pools = read_pools([BASELINE / f"{flags.set}-default-bfloat16.jsonl"], "all")
+    return {pool.task: pool.draws("certainty") for pool in pools if pool.task in tasks}
 
 
 def _tokens_to_reach(pools: Sequence[Draws], share: float) -> float:
