@@ -15,7 +15,7 @@ from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
 
 HEADS = 32
 """At the core, below which another task begins."""
-MOST = 64
+MOST = 96
 """Tasks in flight; each holds a world."""
 
 

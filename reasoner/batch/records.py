@@ -54,6 +54,8 @@ class Record:
     """Where the whole search is recorded, beside the file of results."""
     spent: Json = field(default_factory=dict)
     times: Times = Times()
+    confidence: float | None = None
+    """How sure the search was of its answer when it ended, where something said so."""
 
     @property
     def key(self) -> Key:
@@ -95,6 +97,7 @@ def record_of(result: Result, *, epoch: int, attempt: int, seed: int, trace: str
         trace,
         dict(result.spent),
         times,
+        result.stop.confidence,
     )
 
 

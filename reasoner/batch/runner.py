@@ -9,35 +9,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from reasoner.batch.admission import Admission
+from reasoner.batch.attempts import Failure, Here, Job, Maker
 from reasoner.batch.folder import Folder
-from reasoner.batch.records import Key, Record, record_of
-from reasoner.batch.timing import Stopwatch
-from reasoner.errors import CoreError, SandboxError, TaskError, ToolError
+from reasoner.batch.records import Record
 from reasoner.runtime import Reasoner
-from reasoner.trace import Event, Listener, Recorder
-from reasoner.types import Task
+from reasoner.trace import Event, Listener
 
-Failure = CoreError | SandboxError | ToolError
 PAUSES = (5.0, 20.0, 60.0)
 """Seconds before a task is tried again after our surroundings failed."""
 _ROW = 3
 """So many tasks in a row, and all that are in flight, may fail before the run ends."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A task in one epoch. Epochs differ by their seed."""
-
-    task: Task
-    epoch: int = 0
-
-    @property
-    def key(self) -> Key:
-        return self.task.id, self.epoch
 
 
 class Watcher(Protocol):
@@ -70,11 +55,24 @@ async def run(
         CoreError, SandboxError, ToolError: several tasks in a row failed so; each is recorded.
         TraceError: a trace or a record cannot be written.
     """
-    core = reasoner.core.info
-    folder.confirm({"core": {"name": core.name, "digest": core.digest}, "sandbox": reasoner.sandbox.level})
-    queue, admission = deque(job for job in jobs if job.key not in folder.done), Admission(workers)
-    crew = _Crew(reasoner, queue, folder, watcher, pauses, now, admission)
-    working = [asyncio.create_task(crew.work()) for _ in range(admission.most)]
+    await drive(Here(reasoner, now), jobs, folder, Admission(workers), watcher=watcher, pauses=pauses)
+
+
+async def drive(
+    maker: Maker,
+    jobs: Iterable[Job],
+    folder: Folder,
+    admission: Admission,
+    *,
+    watcher: Watcher | None = None,
+    pauses: Sequence[float] = PAUSES,
+) -> None:
+    """The same, whoever makes the attempts; a task begins when `admission` says so."""
+    core = maker.core
+    folder.confirm({"core": {"name": core.name, "digest": core.digest}, "sandbox": maker.level})
+    queue = deque(job for job in jobs if job.key not in folder.done)
+    crew = _Crew(maker, queue, folder, admission, watcher, pauses)
+    working = [asyncio.create_task(crew.work()) for _ in range(min(admission.most, len(queue)))]
     try:
         await asyncio.gather(*working)
     finally:
@@ -85,13 +83,12 @@ async def run(
 
 @dataclass
 class _Crew:
-    reasoner: Reasoner
+    maker: Maker
     queue: deque[Job]
     folder: Folder
+    admission: Admission
     watcher: Watcher | None
     pauses: Sequence[float]
-    now: Callable[[], float]
-    admission: Admission
     _flying: int = 0
     """Tasks that have begun and have no last word."""
     _failed: int = 0
@@ -120,38 +117,19 @@ class _Crew:
 
     async def _try(self, job: Job) -> Failure | None:
         """One attempt, recorded. Returns what of our surroundings failed."""
-        listener = self.watcher.begun(job) if self.watcher else _nobody
-        reasoner = replace(self.reasoner, seed=self.reasoner.seed + job.epoch)
-        attempt, path = self.folder.trace_of(job.key)
-        watch = Stopwatch(reasoner.clock, self.now())
-        record = Record(
-            *job.key,
-            attempt,
-            "failed",
-            reasoner.seed,
-            core=reasoner.core.info.name,
-            level=reasoner.sandbox.level,
-            trace=str(path.relative_to(self.folder.path)),
-        )
-        failure: Failure | None = None
-        recorder = Recorder(path, reasoner.clock)
-        try:
-            with self.admission.inside() as heard:
-                result = await reasoner.solve(job.task, recorder, watch, listener, heard)
-            record = record_of(
-                result, epoch=job.epoch, attempt=attempt, seed=reasoner.seed, trace=record.trace, times=watch.times()
-            )
-        except TaskError as error:
-            record = replace(record, outcome="unusable", reason=str(error), times=watch.times())
-        except (CoreError, SandboxError, ToolError) as error:
-            failure = error
-            record = replace(record, reason=str(error), times=watch.times())
-        finally:
-            recorder.close()
-        self.folder.append(record)
+        watching = self.watcher.begun(job) if self.watcher else _nobody
+        number, path = self.folder.trace_of(job.key)
+        with self.admission.inside() as counting:
+
+            def hear(event: Event) -> None:
+                counting(event)
+                watching(event)
+
+            made = await self.maker.attempt(job, number, path, str(path.relative_to(self.folder.path)), hear)
+        self.folder.append(made.record)
         if self.watcher:
-            self.watcher.kept(job, record)
-        return failure
+            self.watcher.kept(job, made.record)
+        return made.failure
 
 
 def _nobody(event: Event) -> None:

@@ -27,15 +27,16 @@ Do many tasks: write what became of each into a directory, a line a task, and
 a trace of every search. Run the same command again to go on after Ctrl-C, a
 crash or kill -9: nothing is done twice, and nothing is lost.
 
-PROBLEMS is a JSONL file (our own schema, HumanEval, MBPP, or questions such
-as GSM8K's) or a directory that holds tasks' directories. DIR then holds
-results.jsonl, config.json, summary.json and traces/."""
+PROBLEMS is a JSONL file (our own schema, HumanEval, MBPP, questions such as
+GSM8K's, or chat messages) or a directory that holds tasks' directories. DIR
+then holds results.jsonl, config.json, summary.json and traces/."""
 
 _RUN_EXAMPLES = """\
 examples:
   reasoner run mbpp.jsonl -o runs/mbpp --limit 50 --workers 8
   reasoner run gsm8k.jsonl -o runs/gsm --shuffle 1 --limit 200 --epochs 4
   reasoner run exercises/ -o runs/ex --strategy best_of_n --tokens 20k
+  reasoner run gsm8k.jsonl -o runs/gsm --ray auto
   reasoner report runs/mbpp
 
 exit codes:
@@ -54,6 +55,7 @@ _REPORT_EXAMPLES = """\
 examples:
   reasoner report runs/mbpp
   reasoner report runs/single runs/rewind --html report.html
+  reasoner report runs/humaneval --samples samples.jsonl
 
 """
 
@@ -109,13 +111,16 @@ def _run(parser: Parser) -> None:
     tasks.add_argument(
         "--visible", choices=("all", "first"), default="all", help="tests that may guide; the whole suite grades"
     )
-    tasks.add_argument("--strict", action="store_true", help="refuse to run when a line cannot be used")
+    tasks.add_argument("--skip-bad", action="store_true", help="leave out lines that cannot be used, and say which")
     flags.core(parser)
     flags.search(parser)
     flags.budget(parser)
     place = flags.place(parser)
     place.add_argument(
         "--workers", metavar="N", type=_positive, help="tasks in flight (default: what keeps the core busy)"
+    )
+    place.add_argument(
+        "--ray", metavar="ADDRESS", default="", help="on the nodes of a Ray cluster: host:port, auto, or local"
     )
     place.add_argument("--force-new", action="store_true", help="begin anew; an earlier run is kept beside it")
     flags.json(place)
@@ -126,6 +131,7 @@ def _report(parser: Parser) -> None:
     parser.set_defaults(command="report")
     parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="what 'reasoner run' wrote")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with tables and figures")
+    parser.add_argument("--samples", metavar="FILE", type=Path, help="write the solutions as evalplus reads them")
     flags.json(parser)
 
 

@@ -13,21 +13,26 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reasoner.cli.exits import SOLVED
-from reasoner.errors import TraceError
+from reasoner.errors import ConfigError, TraceError
 from reasoner.repl.printable import printable
-from reasoner.report import Table, page, read_runs, tables
+from reasoner.report import Table, page, read_runs, tables, write_samples
 
 _SEED = 20240731
 """Of the resampling, so that a report is the same twice."""
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.samples and len(arguments.runs) > 1:
+        raise ConfigError(f"--samples takes one run, and {len(arguments.runs)} are given: name one DIR")
     runs = read_runs(arguments.runs)
     found = list(tables(runs, chance))
     if arguments.json:
         print(json.dumps({"tables": [asdict(table) for table in found]}))
     else:
         show(found)
+    if arguments.samples:
+        count = write_samples(arguments.runs[0], arguments.samples)
+        print(f"samples {count} in {arguments.samples}", file=sys.stderr)
     if arguments.html:
         from reasoner.report.charts import charts
 

@@ -6,16 +6,28 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from reasoner.assembly import assemble
-from reasoner.batch import Folder, Job, Problems, Selection, Summary, read_problems, summarise
-from reasoner.batch import run as run_jobs
+from reasoner.batch import (
+    Admission,
+    Folder,
+    Here,
+    Job,
+    Maker,
+    Problems,
+    Selection,
+    Summary,
+    drive,
+    read_problems,
+    summarise,
+)
 from reasoner.cli.exits import INFRASTRUCTURE, MISUSE, SOLVED
 from reasoner.cli.expected import expected
 from reasoner.cli.records import store
@@ -23,7 +35,8 @@ from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
 from reasoner.config import Config
-from reasoner.errors import ConfigError
+from reasoner.errors import ConfigError, TaskError
+from reasoner.models.progress import Progress
 from reasoner.repl.printable import one_line
 from reasoner.repl.progress import Tally
 
@@ -37,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"a run keeps its traces in {arguments.output}/traces: leave --traces out")
     config = settings(arguments, os.environ)
     screen = Screen(arguments.quiet)
-    problems = read_problems(arguments.path, visible=arguments.visible, strict=arguments.strict)
+    problems = read_problems(arguments.path, visible=arguments.visible)
+    if problems.bad and not arguments.skip_bad:
+        raise TaskError(f"{_more(problems.bad)}: correct it, or leave such tasks out with --skip-bad")
     chosen = problems.chosen(Selection(arguments.filter, arguments.shuffle, arguments.limit))
     _say_bad(problems, screen)
     jobs = [Job(task, epoch) for epoch in range(arguments.epochs) for task in chosen]
@@ -46,11 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
         if folder.moved:
             screen.say(f"the earlier run is kept in {folder.moved}")
         began = time.monotonic()
-        code = work(config, jobs, folder, screen, arguments.workers)
+        code = work(config, jobs, folder, screen, arguments.workers, ray=arguments.ray)
         summary = _summary(folder, jobs, problems)
         folder.write_summary(asdict(summary))
     _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
     return code or _code(summary)
+
+
+def _more(bad: Sequence[str]) -> str:
+    return f"{bad[0]} (and {len(bad) - 1} more)" if len(bad) > 1 else bad[0]
 
 
 def held_settings(config: Config, problems: Problems, visible: str) -> Mapping[str, Any]:
@@ -62,8 +81,8 @@ def held_settings(config: Config, problems: Problems, visible: str) -> Mapping[s
     }
 
 
-def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int) -> int:
-    """Do what is left. Returns the code of a signal that ended it, else 0."""
+def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int | None, *, ray: str = "") -> int:
+    """Do what is left, here or on the nodes of the cluster `ray`; the code of a signal that ended it, else 0."""
     done = sum(job.key in folder.done for job in jobs)
     if done:
         screen.say(f"{done} of {len(jobs)} are done already")
@@ -77,16 +96,30 @@ def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worker
         signals.cancel_this_task()
         async with AsyncExitStack() as opened:
             with screen.progress() as progress:
-                reasoner = await opened.enter_async_context(assemble(config, progress=progress))
+                maker, admission = await _maker(config, opened, progress, workers, ray)
             solved = _summary(folder, jobs).solved
             with screen.run(Tally(time.monotonic, len(jobs), done, solved)) as watcher:
-                await run_jobs(reasoner, jobs, folder, workers=workers, watcher=watcher)
+                await drive(maker, jobs, folder, admission, watcher=watcher)
 
     try:
         asyncio.run(work())
     except asyncio.CancelledError:
         return signals.code
     return 0
+
+
+async def _maker(
+    config: Config, opened: AsyncExitStack, progress: Progress, workers: int | None, ray: str
+) -> tuple[Maker, Admission]:
+    """Who makes the attempts, and how many at once."""
+    if not ray:
+        return Here(await opened.enter_async_context(assemble(config, progress=progress))), Admission(workers)
+    from reasoner.batch.cluster import connected
+
+    key = {name: os.environ[name] for name in ("OPENAI_API_KEY",) if config.core.url and name in os.environ}
+    progress.begin(f"opening a core on every node of {ray}", 0)
+    cluster = await opened.enter_async_context(connected(ray, partial(assemble, config, environment=key), workers))
+    return cluster, cluster.admission
 
 
 def _summary(folder: Folder, jobs: list[Job], problems: Problems | None = None) -> Summary:

@@ -15,6 +15,7 @@ from reasoner.errors import ConfigError
 from reasoner.estimates import Estimate, coverage, fit
 from reasoner.report.reading import PHASES, Run
 from reasoner.report.tables import Chance, accuracy, compared, counts, per_task
+from reasoner.verifiers.reliability import reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,6 +72,13 @@ def charts(runs: Sequence[Run], chance: Chance) -> Iterator[Chart]:
             _drawn(lambda at: _coverage(at, sampled, chance)),
             "The share of tasks that one of k samples solves. Dashed: the exponentiated power law, with its 95 %"
             " interval over tasks, drawn on to four times as many samples.",
+        )
+    if sure := [run for run in graded if run.stated()]:
+        yield Chart(
+            "Stated and right",
+            _drawn(lambda at: _reliability(at, sure)),
+            "Answers whose search was sure of them to some degree, in tenths of what was stated; the larger, the more."
+            " On the dashed line what is stated comes true.",
         )
     if timed := [run for run in runs if sum(run.phases.values())]:
         yield Chart(
@@ -165,6 +173,23 @@ def _coverage(at: "Axes", runs: Sequence[Run], chance: Chance) -> None:
     at.set_xlabel("samples a task")
     at.set_ylabel("coverage")
     at.legend()
+
+
+def _reliability(at: "Axes", runs: Sequence[Run]) -> None:
+    at.plot([0, 1], [0, 1], "--", color="#8a919c", linewidth=1)
+    for run in runs:
+        pairs = run.stated()
+        bins = reliability(pairs)
+        x, y = [one.stated for one in bins], [one.right for one in bins]
+        at.plot(x, y, color=_colour(run), linewidth=1.2, alpha=0.6)
+        at.scatter(x, y, [20 + 280 * one.count / len(pairs) for one in bins], color=_colour(run), label=run.letter)
+    at.set_xlim(0, 1.02)
+    at.set_ylim(0, 1.02)
+    at.xaxis.set_major_formatter(_as_percent)
+    at.yaxis.set_major_formatter(_as_percent)
+    at.set_xlabel("stated")
+    at.set_ylabel("right")
+    at.legend(markerscale=0.5)
 
 
 def _time(at: "Axes", runs: Sequence[Run]) -> None:

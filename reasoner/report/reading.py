@@ -25,6 +25,7 @@ class Sample:
     solved: bool
     graded: bool
     tokens: int
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Run:
         """Of each graded task, the share of its epochs in which it was solved."""
         return {task: sum(s.solved for s in samples) / len(samples) for task, samples in self.by_task().items()}
 
+    def stated(self) -> list[tuple[float, bool]]:
+        """How sure each graded answer was said to be, and whether it was right."""
+        return [(sample.confidence, sample.solved) for sample in self.graded if sample.confidence is not None]
+
     @property
     def epochs(self) -> int:
         """Samples that every graded task has at least."""
@@ -103,7 +108,7 @@ def _read(letter: str, path: Path) -> Run:
 
 
 def _sample(record: Record) -> Sample:
-    return Sample(record.task, record.outcome == "solved", record.is_graded, record.tokens)
+    return Sample(record.task, record.outcome == "solved", record.is_graded, record.tokens, record.confidence)
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tables of texts: what was solved, what it cost, where the time went, what more samples find, and which differences
 are more than noise. The same for a terminal and a page; nothing is escaped here."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,7 +9,9 @@ from typing import TypeAlias
 import numpy as np
 
 from reasoner.estimates import Difference, Estimate, coverage, difference, fit, mean, wilson
+from reasoner.report.exchange import exchanges
 from reasoner.report.reading import PHASES, Run
+from reasoner.verifiers.reliability import auroc, brier_skill, ece
 
 Chance: TypeAlias = Callable[[], np.random.Generator]
 
@@ -27,6 +30,10 @@ def tables(runs: Sequence[Run], chance: Chance) -> Iterator[Table]:
     if len(runs) > 1:
         yield _compared(runs, chance)
     yield _cost(runs)
+    if worth := _exchange(runs, chance):
+        yield worth
+    if sure := [run for run in runs if run.stated()]:
+        yield _reliability(sure)
     if sampled := [run for run in runs if run.epochs > 1]:
         yield _coverage(sampled, chance)
     if any(sum(run.phases.values()) for run in runs):
@@ -111,6 +118,35 @@ def _cost(runs: Sequence[Run]) -> Table:
     header = ("", "tokens", "a task", "a solved task", "time a task", *(["money a solved task"] if money else []))
     note = "Computed tokens: prompts and discarded attempts count, what a cache held does not."
     return Table("Cost", header, tuple(rows), note)
+
+
+def _exchange(runs: Sequence[Run], chance: Chance) -> Table | None:
+    rows = []
+    for each in exchanges(runs, chance()):
+        needs = "never, with what it spent"
+        if each.needs:
+            high = f"{each.needs.high:,.0f}" if math.isfinite(each.needs.high) else "never"
+            needs = f"{each.needs.value:,.0f}  [{each.needs.low:,.0f}, {high}]"
+        rate = f"{each.rate:.2f}" if each.rate is not None else "–"
+        rows.append(
+            (f"{each.first.letter} for {each.second.letter}", f"{each.share:.1%}", f"{each.took:,.0f}", needs, rate)
+        )
+    note = "With how many of its own tokens a task one core solves the share that another did, over the tasks of both."
+    header = ("", "solved by the other", "with tokens a task", "takes", "tokens for one")
+    return Table("Exchange", header, tuple(rows), note) if rows else None
+
+
+def _reliability(runs: Sequence[Run]) -> Table:
+    rows = []
+    for run in runs:
+        pairs = run.stated()
+        stated, right = (sum(pair[i] for pair in pairs) / len(pairs) for i in (0, 1))
+        rows.append((run.letter, str(len(pairs)), f"{stated:.1%}", f"{right:.1%}", f"{ece(pairs):.3f}",
+                     f"{brier_skill(pairs):.2f}", f"{auroc(pairs):.2f}"))  # fmt: skip
+    note = (
+        "Of answers that the search was sure of to some degree when it stopped. ECE: mean distance of stated and right."
+    )
+    return Table("Reliability", ("", "answers", "stated", "right", "ECE", "Brier skill", "AUROC"), tuple(rows), note)
 
 
 def _coverage(runs: Sequence[Run], chance: Chance) -> Table:

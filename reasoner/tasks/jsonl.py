@@ -24,7 +24,7 @@ class Line:
     @property
     def id(self) -> str:
         """The record's `task_id`, a number or a text; a question without one is known by its line."""
-        value = self.record.get("task_id", self.number if "question" in self.record else None)
+        value = self.record.get("task_id", self.number if self.record.keys() & {"question", "messages"} else None)
         if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
             said = "missing" if value is None else repr(value)
             raise self.error(f"the field task_id is {said}, give each task an id of its own")

@@ -1,4 +1,5 @@
-"""Tasks as records of a file: HumanEval, MBPP, questions, the schema of docs/tasks.md. The keys say which one it is.
+"""Tasks as records of a file: HumanEval, MBPP, questions, chat messages, the schema of docs/tasks.md. The keys say
+which one it is.
 
 The solutions that HumanEval and MBPP bring (`canonical_solution`, `code`) are never read.
 """
@@ -7,6 +8,7 @@ from typing import Literal
 
 from reasoner.tasks.humaneval import examples, split_check
 from reasoner.tasks.jsonl import Line
+from reasoner.tasks.messages import read_messages
 from reasoner.tasks.question import read_question
 from reasoner.tasks.schema import read_own
 from reasoner.tasks.source import tree_of
@@ -28,7 +30,11 @@ def task_of(line: Line, visible: Visible) -> Task:
         return read_own(line)
     if "question" in line.record:
         return read_question(line)
-    raise line.error("no tests found, a record needs tests, hidden_tests, test_list, entry_point and test, or question")
+    if "messages" in line.record:
+        return read_messages(line)
+    raise line.error(
+        "no tests found, a record needs tests, hidden_tests, test_list, entry_point and test, question, or messages"
+    )
 
 
 def _mbpp(line: Line, visible: Visible) -> Task:

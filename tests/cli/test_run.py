@@ -44,9 +44,13 @@ def test_what_cannot_be_run_is_said_before_anything_is_opened(questions: Path, t
     assert not out.exists()
 
 
-def test_a_strict_run_refuses_a_line_that_cannot_be_used(questions: Path, tmp_path: Path, capsys) -> None:
+def test_a_run_refuses_lines_that_cannot_be_used_unless_they_are_to_be_left_out(
+    questions: Path, tmp_path: Path, capsys
+) -> None:
     questions.write_text(questions.read_text(encoding="utf-8") + "{no\n", encoding="utf-8")
-    assert "line 7: not JSON" in refused(capsys, questions, "-o", tmp_path / "out", "--strict")
+    said = refused(capsys, questions, "-o", tmp_path / "out")
+    assert "line 7: not JSON" in said and "leave such tasks out with --skip-bad" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_configuration_is_refused_by_the_name_of_its_key(questions: Path, tmp_path: Path, capsys) -> None:
