@@ -1,0 +1,72 @@
+"""A record with `messages`, as in a chat completion's request: a question, its tools named. What cannot be a task that
+begins at its beginning, or would bring a tool along, is refused rather than left out.
+"""
+
+from typing import Any
+
+from reasoner.tasks.jsonl import Line
+from reasoner.tasks.question import read_question
+from reasoner.tasks.schema import known
+from reasoner.types import Task
+
+_KEYS = frozenset({"task_id", "messages", "tools", "answer", "files", "model"})
+_MESSAGE = frozenset({"role", "content", "name"})
+_SYSTEM = ("system", "developer")
+_TOOL = "python"
+_KEPT = ("task_id", "answer", "files")
+
+
+def read_messages(line: Line) -> Task:
+    """The task of chat messages. Raises `TaskError` with line and field."""
+    known(line, "", line.record, _KEYS)
+    for place, tool in enumerate(_list(line, "tools", line.record.get("tools") or [])):
+        _must_be_ours(line, f"tools[{place}]", tool)
+    texts: list[str] = []
+    messages = _list(line, "messages", line.record["messages"])
+    for place, message in enumerate(messages):
+        wanted = ("user",) if place == len(messages) - 1 else _SYSTEM
+        texts.append(_text(line, f"messages[{place}]", message, wanted))
+    if not 1 <= len(texts) <= 2:
+        raise line.error(
+            f"messages holds {len(texts)} of them, a task begins with one user message, or a system and one"
+        )
+    kept = {key: value for key, value in line.record.items() if key in _KEPT}
+    question = "\n\n".join(text for text in texts if text.strip())
+    return read_question(Line(line.path, line.number, {**kept, "question": question}))
+
+
+def _text(line: Line, field: str, message: Any, wanted: tuple[str, ...]) -> str:
+    if not isinstance(message, dict):
+        raise line.error(f"{field} is not an object")
+    if message.get("role") not in wanted:
+        raise line.error(
+            f"{field}.role is {message.get('role')!r}, a task is a user message with at most a system message before it"
+        )
+    known(line, f"{field}.", message, _MESSAGE)
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = _list(line, f"{field}.content", content)
+    for place, part in enumerate(parts):
+        if not (isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)):
+            raise line.error(f'{field}.content[{place}] is no {{"type": "text", "text": …}}, only texts are taken')
+    return "\n".join(part["text"] for part in parts)
+
+
+def _must_be_ours(line: Line, field: str, tool: Any) -> None:
+    if not isinstance(tool, dict):
+        raise line.error(f"{field} is not an object")
+    if tool.get("type") == "code_interpreter":
+        return
+    function = tool.get("function")
+    name = function.get("name") if isinstance(function, dict) else None
+    if name != _TOOL:
+        raise line.error(
+            f"{field}.function.name is {name!r}, a record can name {_TOOL} alone: --tools gives a run others"
+        )
+
+
+def _list(line: Line, field: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise line.error(f"{field} is not a list")
+    return value
