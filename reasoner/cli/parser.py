@@ -157,6 +157,8 @@ def _resume(parser: Parser) -> None:
     more.add_argument("--add-cpu", metavar="S", type=flags.seconds, help="CPU seconds of tools")
     more.add_argument("--add-money", metavar="X", type=flags.money, help="money")
     place = parser.add_argument_group("where and how")
+    place.add_argument("--url", metavar="URL", help="the server of its model, where that has moved")
+    place.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: as it was begun")
     place.add_argument("--write", action="store_true", help="put the solution into the task's directory")
     place.add_argument("--traces", metavar="DIR", help="where the records are")
     place.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")

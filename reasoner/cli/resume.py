@@ -10,6 +10,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from reasoner import tasks
 from reasoner.assembly import assemble
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_over(past):
         screen.say("this search is over: here is what it came to")
         return conclude(seen(task, past, path), screen, into, as_json=arguments.json)
-    config = _config(past)
+    config = elsewhere(_config(past), arguments.url, arguments.sandbox)
     budget = with_more(
         past,
         Budget(arguments.add, arguments.add_time, tool_cpu_s=arguments.add_cpu, money=arguments.add_money),
@@ -131,6 +132,14 @@ def _config(past: Trace) -> Config:
     if not past.began.config:
         raise TraceError("this search was begun from Python, with settings that no record holds: use Reasoner.resume")
     return recorded(past.began.config)
+
+
+def elsewhere(config: Config, url: str | None, sandbox: Literal["auto", "docker", "bubblewrap"] | None) -> Config:
+    """The same search, its model at another server, its code in another sandbox. Raises ConfigError."""
+    if url and not config.core.url:
+        raise ConfigError("this search was begun with a local model, not with a server's: leave out --url")
+    core = replace(config.core, url=url or config.core.url)
+    return replace(config, core=core, sandbox=replace(config.sandbox, kind=sandbox or config.sandbox.kind))
 
 
 def _list(folder: Path, *, as_json: bool) -> int:

@@ -13,9 +13,10 @@ import pytest
 from reasoner import tasks, trace
 from reasoner.cli import main
 from reasoner.cli.records import command, find, listing, records, store
-from reasoner.cli.resume import found, is_over, with_more
+from reasoner.cli.resume import elsewhere, found, is_over, with_more
 from reasoner.cli.screen import Screen
 from reasoner.cli.solve import conclude, continued, recorded, search
+from reasoner.config import Config, CoreConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import ConfigError, TraceError
 from reasoner.ledger import Budget, Cost
@@ -283,3 +284,12 @@ def test_a_trace_that_is_written_is_not_taken_over(tmp_path: Path) -> None:
     past = trace.read(path)
     with continued(path, past), pytest.raises(TraceError, match="another process"), continued(path, past):
         pass
+
+
+def test_a_search_may_go_on_at_another_server_and_in_another_sandbox() -> None:
+    begun = Config(core=CoreConfig(url="http://a/v1", model="m"))
+    config = elsewhere(begun, "http://b/v1", "docker")
+    assert (config.core.url, config.core.model, config.sandbox.kind) == ("http://b/v1", "m", "docker")
+    assert elsewhere(begun, None, None) == begun
+    with pytest.raises(ConfigError, match="leave out --url"):
+        elsewhere(Config(), "http://b/v1", None)
