@@ -34,7 +34,7 @@ async def _help(chat: Talking, rest: str) -> None:
     for name, command in COMMANDS.items():
         chat.say(f"  {f'{name} {command.usage}'.strip():<18} {command.help}")
     chat.say("  @path              in your words: put a file into the world")
-    chat.say("  !multi … !end      words of many lines; Ctrl-C holds a turn still")
+    chat.say("  Alt-Enter          a new line; so do !multi … !end; Ctrl-C holds a turn still")
 
 
 async def _undo(chat: Talking, rest: str) -> None:

@@ -14,6 +14,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.output import Output
 
 from reasoner.repl.printable import printable
@@ -67,6 +69,8 @@ class TerminalReader:
             completer=_Completer(commands),
             complete_while_typing=False,
             enable_open_in_editor=True,
+            key_bindings=_keys(),
+            prompt_continuation=_MORE,
             input=source,
             output=to,
         )
@@ -78,6 +82,17 @@ class TerminalReader:
 def _whole(text: str) -> str:
     """Without halves of characters, which bytes that are no UTF-8 leave behind, and without NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _keys() -> KeyBindings:
+    """Alt-Enter begins a new line."""
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.newline(copy_margin=False)
+
+    return keys
 
 
 class _Completer(Completer):

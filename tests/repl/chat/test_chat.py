@@ -143,6 +143,20 @@ def test_a_turn_is_held_still_and_talked_to_and_a_kill_loses_nothing(store: Path
     closed(again)
 
 
+def test_alt_enter_begins_a_new_line_of_the_same_words(store: Path) -> None:
+    chat = Terminal(store)
+    chat.wait("Ctrl-D leaves")
+    chat.press(b"one\x1b\rtwo\r")
+    chat.wait("… two")
+    chat.wait("You said: two")
+    chat.wait("turn 1 ·")
+    chat.type("/tree")
+    chat.wait("1 one")
+    chat.type("/quit")
+    assert chat.end() == 0
+    closed(chat)
+
+
 def test_a_turn_can_be_dropped_and_ctrl_c_twice_leaves(store: Path) -> None:
     chat = Terminal(store)
     chat.type("Count.")
