@@ -81,8 +81,9 @@ class SpeechConfig:
 
     grammar: bool = True
     """Sample only what may stand in its place: no control token inside a step but one that may come next."""
-    reflect: bool = False
-    """Have it say what went wrong whenever tests have failed."""
+    failed: Literal["", "reflect", "backtrack", "act", "end"] = ""
+    """What it is made to do whenever tests have failed: say what went wrong, go back, write once more, or end the
+    attempt; empty leaves it to the core."""
     least_thought: int = _at_least(0, 0)
     """Tokens of thought without which an answer is put off, and thinking goes on."""
     collapse: float = field(default=0.0, metadata={"least": 0, "below": 1})

@@ -252,7 +252,7 @@ class Reasoner:
     def _strategy(self, task: Task) -> Strategy:
         """The one for this kind of task, which goes on with what a core that owns the protocol has begun."""
         strategy = self.strategy[task.kind] if isinstance(self.strategy, Mapping) else self.strategy
-        return Following(strategy) if speaks(self.core) else strategy
+        return Following(strategy, self.speech.failed == "end") if speaks(self.core) else strategy
 
     def _tools(self, task: Task) -> Toolbox:
         if task.visible is None:

@@ -91,10 +91,10 @@ async def test_every_setting_arrives_where_it_counts(tmp_path: Path) -> None:
         LimitsConfig(wall_s=4, cpu_s=3, memory_mb=128, disk_mb=2, processes=16),
         FetchConfig(("docs.python.org",)),
         (str(own),),
-        speech=SpeechConfig(reflect=True),
+        speech=SpeechConfig(failed="reflect"),
     )
     async with assemble(config) as solver:
-        assert solver.core.info.name == "smollm2-135m-instruct" and solver.speech.reflect
+        assert solver.core.info.name == "smollm2-135m-instruct" and solver.speech.failed == "reflect"
         assert solver.sandbox.level.startswith("bwrap")
         assert isinstance(solver.strategy, Mapping)
         strategy = solver.strategy["coding"]

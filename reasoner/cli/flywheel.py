@@ -23,6 +23,7 @@ from reasoner.config import Config
 from reasoner.dialect.spoken import Spoken
 from reasoner.errors import ConfigError
 from reasoner.flywheel import files, gate, generations
+from reasoner.flywheel.contamination import Measured
 from reasoner.flywheel.generations import Generation, Paths
 from reasoner.flywheel.reading import Wanted, gather, traces
 from reasoner.flywheel.rows import weighed
@@ -71,7 +72,8 @@ def _sides(arguments: argparse.Namespace) -> tuple[Sides, dict[str, Any]]:
     """The tasks on both sides, and what tells them from others."""
     problems = read_problems(arguments.path, visible=arguments.visible)
     held = read_problems(arguments.held_out, visible=arguments.visible) if arguments.held_out else None
-    sides = apart(problems.tasks, held.tasks if held else ())
+    reported = Measured.files(arguments.measured)
+    sides = apart(problems.tasks, held.tasks if held else (), reported)
     sides = replace(sides, train=sides.train[: arguments.limit], held_out=sides.held_out[: arguments.check])
     sources = {"sha256": problems.sha256, "held_out": (held or problems).sha256, "visible": arguments.visible}
     return sides, sources

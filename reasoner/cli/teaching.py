@@ -163,6 +163,9 @@ def _flywheel(parser: Parser) -> None:
     tasks.add_argument(
         "--held-out", metavar="FILE", type=Path, help="what is measured on (default: one problem in ten)"
     )
+    tasks.add_argument(
+        "--measured", metavar="FILE", action="append", default=[], type=Path, help="learn from none of its tasks either"
+    )
     tasks.add_argument("--limit", metavar="N", type=flags.count, help="search the first N")
     tasks.add_argument("--check", metavar="N", type=flags.count, help="measure on the first N")
     tasks.add_argument(

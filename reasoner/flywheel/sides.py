@@ -19,8 +19,9 @@ class Sides:
     """Why tasks are on neither side."""
 
 
-def apart(tasks: Sequence[Task], held_out: Sequence[Task]) -> Sides:
-    """Learn from `tasks`, be measured on `held_out`; without these, one task in ten is held back.
+def apart(tasks: Sequence[Task], held_out: Sequence[Task], reported: Measured | None = None) -> Sides:
+    """Learn from `tasks`, be measured on `held_out`; without these, one task in ten is held back. What shares its text
+    with what is `reported` on is not learnt from either.
 
     Raises:
         ConfigError: one of the sides is empty.
@@ -34,6 +35,8 @@ def apart(tasks: Sequence[Task], held_out: Sequence[Task]) -> Sides:
             left_out["tasks that are held out"] += 1
         elif measured.find(task.id, [task.prompt]):
             left_out["tasks that share a run of words with one that is held out"] += 1
+        elif reported and (reported.same(task.prompt) or reported.find(task.id, [task.prompt])):
+            left_out["tasks that share a run of words with what is reported on"] += 1
         else:
             train.append(task)
     if not train or not held:

@@ -12,10 +12,10 @@ _WAITS = 2
 """How often one attempt is told to wait."""
 
 
-def reflects(steps: Sequence[Step]) -> bool:
-    """After tests that failed: say what went wrong."""
+def failed(steps: Sequence[Step]) -> bool:
+    """Whether the last thing that was seen is tests that failed. Code that does not parse is told so without a call."""
     last = steps[-1]
-    tested = last.kind == "observe" and last.call is not None and last.call.name == "run_tests"
+    tested = last.kind == "observe" and (last.call is None or last.call.name == "run_tests")
     return tested and last.result is not None and not report(last.result).solved
 
 

@@ -14,7 +14,7 @@ from reasoner.config import SpeechConfig
 from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Cost, Ledger
-from reasoner.loop.forcing import WAIT, gives_up, reflects, waits
+from reasoner.loop.forcing import WAIT, failed, gives_up, waits
 from reasoner.loop.known import Known
 from reasoner.loop.testing import Testing
 from reasoner.loop.writing import Growth, Writer
@@ -140,9 +140,10 @@ class _Line:
         best = gives_up([value_of(node) for node in self._path], speech.collapse)
         if best is not None:
             return self._dialect.open("backtrack", f"{numbered(self._until(best))} ")
-        if self._growth.head.expand.move == "revise" or (speech.reflect and reflects(self._before)):
+        if self._growth.head.expand.move == "revise":
             return self._dialect.open("reflect")
-        return Opened()
+        made = speech.failed if failed(self._before) else ""
+        return self._dialect.open(made) if made and made != "end" else Opened()
 
     def _until(self, index: int) -> list[Step]:
         return [step for node in self._path[: index + 1] for step in node.steps]

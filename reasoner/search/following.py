@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from reasoner.dialect.spoken import read_backtrack
 from reasoner.ledger import Ledger
 from reasoner.protocols import Strategy
+from reasoner.search.plain import VISIBLE
 from reasoner.tree import Node, Tree
 from reasoner.types import Expand, Move, NodeId
 
@@ -19,17 +20,23 @@ _BEGUN: frozenset[Move] = frozenset({"attempt", "revise", "follow"})
 
 @dataclass(frozen=True)
 class Following:
-    """`strategy`, which is asked for more only where there is room beside what is gone on with."""
+    """`strategy`, which is asked for more only where there is room beside what is gone on with. An attempt whose tests
+    have failed is over where it `ends` so."""
 
     strategy: Strategy
+    ends: bool = False
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
-        going = [expand for node in tree.nodes if (expand := after(tree, node))][:free]
+        going = [expand for node in tree.nodes if (expand := self._after(tree, node))][:free]
         room = free - len(going)
         return [*going, *self.strategy.select(tree, ledger, room)] if room else going
 
     def answer(self, tree: Tree) -> NodeId | None:
         return self.strategy.answer(tree)
+
+    def _after(self, tree: Tree, node: Node) -> Expand | None:
+        score = node.score(VISIBLE) if self.ends else None
+        return None if score is not None and score < 1.0 else after(tree, node)
 
 
 def after(tree: Tree, node: Node) -> Expand | None:

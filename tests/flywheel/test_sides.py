@@ -3,6 +3,7 @@
 import pytest
 
 from reasoner.errors import ConfigError
+from reasoner.flywheel.contamination import Measured
 from reasoner.flywheel.sides import apart
 from reasoner.types import Suite, Task
 
@@ -22,6 +23,9 @@ def test_a_task_whose_text_is_held_out_is_not_learnt_from() -> None:
     held = task("h", long)
     sides = apart([task("same", long.upper()), task("near", long + ", or none"), task("other")], [held])
     assert [t.id for t in sides.train] == ["other"]
+    sides = apart([task("same", long), task("other")], [task("h")], Measured.tasks([held]))
+    assert [t.id for t in sides.train] == ["other"] and [t.id for t in sides.held_out] == ["h"]
+    sides = apart([task("same", long.upper()), task("near", long + ", or none"), task("other")], [held])
     assert dict(sides.left_out) == {
         "tasks that are held out": 1,
         "tasks that share a run of words with one that is held out": 1,

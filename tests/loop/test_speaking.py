@@ -199,9 +199,18 @@ async def test_a_call_that_was_made_before_makes_the_core_answer() -> None:
 
 async def test_a_failed_test_can_open_a_reflection() -> None:
     turns = speech("<|act|>x<|end|>", "No sum.<|act|>a + b<|end|>")
-    _, nodes, core = await heard(turns, CODE, speech=SpeechConfig(reflect=True))
+    _, nodes, core = await heard(turns, CODE, speech=SpeechConfig(failed="reflect"))
     assert core.asked[-2].text.endswith("<|end|><|reflect|>")
     assert [span.sampled for span in nodes[2].steps[0].spans] == [False, True]
+
+
+async def test_a_failed_test_can_open_a_step_back_or_end_the_attempt() -> None:
+    turns = speech("<|act|>x<|end|>", "0 mind it<|end|>", "<|act|>a + b<|end|>")
+    _, nodes, _ = await heard(turns, CODE, speech=SpeechConfig(failed="backtrack"))
+    assert kinds(nodes[2:]) == [["backtrack"], ["reflect", "act", "observe", "answer"]]
+    ended = speech("<|act|>x<|end|>", "<|act|>a + b<|end|>")
+    _, nodes, _ = await heard(ended, CODE, strategy=BestOfN(2), width=1, speech=SpeechConfig(failed="end"))
+    assert [node.parent for node in nodes] == [None, 0, 0] and kinds(nodes[1:2]) == [["act", "observe"]]
 
 
 async def test_an_answer_that_comes_too_early_is_put_off() -> None:
