@@ -9,6 +9,8 @@ SET names problems and the prompt:
     mbpp-short        150 of these, drawn with seed 0
     gsm8k-cot         300 problems of the training file, drawn with seed 0 (never trained on); the answer after ####
     gsm8k-program     the same problems, answered by a program that is run
+    mbpp-train        ids 601-974, for what is fitted on samples
+    gsm8k-train       400 other problems of the training file, as gsm8k-cot, for the same
 
 For each problem one greedy sample (sample -1) and `--samples` at temperature 0.8, each with its tokens, their
 log-probabilities, its outcome and, for code, every test's. One line a sample in `runs/baseline/`; an interrupted run
@@ -29,7 +31,9 @@ from typing import Any
 from reasoner.assembly import assemble
 from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.dialect.driven import Driven
+from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.estimates import pass_at
+from reasoner.protocols import Sandbox
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
 from reasoner.tree import derive_seed
@@ -37,7 +41,7 @@ from reasoner.types import Completion, Limits, Sampling, Suite, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPERATURE, MOST = 0.8, 400
-HELD_OUT, SHORT = 300, 150
+HELD_OUT, LEARNT, SHORT = 300, 400, 150
 Row = dict[str, Any]
 
 
@@ -54,50 +58,73 @@ class Problem:
 # --- problems --------------------------------------------------------------------------------------------------------
 
 
-def problems(name: str, reasoner: Reasoner, data: Path) -> Iterator[Problem]:
-    dialect = Driven(reasoner.core.tokenizer)
+def problems(name: str, tokenizer: Tokenizer, sandbox: Sandbox | None, data: Path) -> Iterator[Problem]:
+    """Without a sandbox for whom wants the prompts alone: then no code is right."""
+    dialect = Driven(tokenizer)
     if name.startswith("mbpp"):
         ids = mbpp_ids(name)
         for task in read_jsonl(data / "mbpp.jsonl", visible="first"):
             if int(task.id) in ids:
-                yield coding(task, dialect, reasoner)
+                yield coding(task, dialect, sandbox)
     else:
-        yield from (arithmetic(name, *problem, dialect, reasoner) for problem in held_out(data / "gsm8k_train.jsonl"))
+        drawn = (learnt if name == "gsm8k-train" else held_out)(data / "gsm8k_train.jsonl")
+        yield from (arithmetic(name, *problem, dialect, sandbox) for problem in drawn)
 
 
 def mbpp_ids(name: str) -> set[int]:
     if name == "mbpp-validation":
         return set(range(511, 601))
+    if name == "mbpp-train":
+        return set(range(601, 975))
     test = range(11, 511)
     return set(test) if name == "mbpp-test" else set(random.Random(0).sample(test, SHORT))
 
 
 def held_out(path: Path) -> list[tuple[int, str, str]]:
-    """Index, question and answer of the validation split. The file's last line may be cut."""
-    whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-    chosen = sorted(random.Random(0).sample(range(len(whole)), HELD_OUT))
-    records = [(i, json.loads(whole[i])) for i in chosen]
-    return [(i, r["question"], r["answer"].rpartition("####")[2].strip()) for i, r in records]
+    """Index, question and answer of the validation split."""
+    whole = _whole(path)
+    return [_read(i, whole[i]) for i in _held_out(len(whole))]
 
 
-def coding(task: Task, dialect: Driven, reasoner: Reasoner) -> Problem:
+def learnt(path: Path) -> list[tuple[int, str, str]]:
+    """As many others as are taught from, drawn from all the rest."""
+    whole = _whole(path)
+    rest = sorted(set(range(len(whole))) - set(_held_out(len(whole))))
+    return [_read(i, whole[i]) for i in sorted(random.Random(1).sample(rest, LEARNT))]
+
+
+def _held_out(lines: int) -> list[int]:
+    return sorted(random.Random(0).sample(range(lines), HELD_OUT))
+
+
+def _whole(path: Path) -> list[str]:
+    """The file's last line may be cut."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+
+def _read(index: int, line: str) -> tuple[int, str, str]:
+    record = json.loads(line)
+    return index, record["question"], record["answer"].rpartition("####")[2].strip()
+
+
+def coding(task: Task, dialect: Driven, sandbox: Sandbox | None) -> Problem:
     async def grade(text: str) -> Row:
         files = dialect.solution(task, text).files
-        if not files or task.hidden is None:
+        if not files or task.hidden is None or sandbox is None:
             return {"correct": False, "tests": []}
-        report = await reasoner.sandbox.grade(files, task.hidden, Limits())
+        report = await sandbox.grade(files, task.hidden, Limits())
         return {"correct": report.solved, "tests": [t.outcome for t in report.tests], "error": report.error}
 
     prefix = [*dialect.root(task).ids, *dialect.attempt(task, "", None).ids]
     return Problem(task.id, prefix, dialect.code_stops(task), grade)
 
 
-def arithmetic(name: str, index: int, question: str, answer: str, dialect: Driven, reasoner: Reasoner) -> Problem:
+def arithmetic(name: str, index: int, question: str, answer: str, dialect: Driven, sandbox: Sandbox | None) -> Problem:
     if name == "gsm8k-program":
         test = f"assert abs(float(solution()) - {float(answer.replace(',', ''))!r}) < 1e-6"
         suite = Suite("asserts", asserts=(test,))
         task = Task(f"gsm8k/{index}", f"{question}\n\n{PROGRAM}", {}, ("solution.py",), None, suite)
-        return coding(task, dialect, reasoner)
+        return coding(task, dialect, sandbox)
 
     async def grade(text: str) -> Row:
         found = last_number(text)
@@ -140,7 +167,8 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
             if len(rows) % 50 == 0:
                 print(f"{len(rows)} samples, {sum(r['correct'] for r in rows)} correct", file=sys.stderr, flush=True)
 
-        asked = [(p, k) for p in problems(flags.set, reasoner, flags.data) for k in range(-1, flags.samples)]
+        given = problems(flags.set, reasoner.core.tokenizer, reasoner.sandbox, flags.data)
+        asked = [(p, k) for p in given for k in range(-1, flags.samples)]
         await asyncio.gather(*(one(p, k) for p, k in asked if (p.id, k) not in done))
     return rows
 
@@ -189,7 +217,7 @@ def share(values: list[Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ("mbpp-validation", "mbpp-test", "mbpp-short", "gsm8k-cot", "gsm8k-program")
+    names = ("mbpp-validation", "mbpp-test", "mbpp-short", "mbpp-train", "gsm8k-cot", "gsm8k-program", "gsm8k-train")
     parser.add_argument("set", choices=names, metavar="SET", help=", ".join(names))
     parser.add_argument("--samples", type=int, default=16, help="beside the greedy one (default 16)")
     parser.add_argument("--rows", type=int, default=48, help="completions side by side (default 48)")

@@ -1,0 +1,202 @@
+"""What teaching a core brings: protocol, steps back, what is solved, what a reward head tells, the next generation.
+
+    python benchmarks/flywheel.py --core ADAPTER [--rows ROW …] [--wheel DIR] [--quick]
+
+    protocol      500 episodes on MBPP test at temperature 0.8, nothing masked: share of steps that parse, with the
+                  untrained control tokens beside it
+    backtrack     from the same failed nodes and with as many tokens left: step back, go on in the context, begin anew
+    solved        MBPP at equal tokens: the trained core against the driven base and plain best-of-N
+    gsm8k         held-out problems, greedy with the Python tool, against the base core's own chain of thought
+    reward        a reward head against certainty as selector, best of 16, on code and on maths (base core)
+    generations   what the gate said of each generation of --wheel, a directory of `reasoner flywheel`
+
+MBPP test is ids 11-510 (by default 150 of them, `--set mbpp-test` for all); the GSM8K problems are 300 of the training
+file that nothing is taught from (`benchmarks/baseline.py` draws them). Everything that runs the model goes on where it
+was interrupted: one line a task in `runs/flywheel/`. Rows `gsm8k` and `reward` read what `benchmarks/baseline.py`
+recorded, and say which command records what is missing. Intervals are over tasks, 95 %.
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from baseline import ROOT, mbpp_ids
+from flywheel_heads import selectors
+from flywheel_live import ARMS, Row, again, live, parsed, untrained
+
+from reasoner.config import SearchConfig, SpeechConfig
+from reasoner.estimates import Difference, difference, wilson
+from reasoner.flywheel import generations
+
+Figures = dict[str, dict[str, Any]]
+BASE = "base"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--core", metavar="ADAPTER", default="", help="path or name of the trained adapter")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--set", default="mbpp-short", choices=("mbpp-short", "mbpp-test", "mbpp-validation"))
+    parser.add_argument("--tokens", type=int, default=2000, help="of one task in row `solved` (default 2000)")
+    parser.add_argument("--left", type=int, default=1000, help="tokens left in row `backtrack` (default 1000)")
+    parser.add_argument("--wheel", type=Path, help="a directory of `reasoner flywheel`")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--quick", action="store_true", help="four tasks of each row that runs the model")
+    flags = parser.parse_args()
+    found: Figures = {}
+    for name in flags.rows:
+        try:
+            found |= ROWS[name](flags)
+        except FileNotFoundError as missing:
+            print(f"{name:14} left out: {missing}")
+    for name, figure in found.items():
+        print(f"{name:30} {figure['value']:>8} {figure['unit']:8} goal {figure['goal']}; {figure['against']}")
+    print(json.dumps(found))
+
+
+def chosen(flags: argparse.Namespace) -> list[str]:
+    ids = sorted(map(str, mbpp_ids(flags.set)), key=int)
+    return ids[:4] if flags.quick else ids
+
+
+# --- rows ---
+
+
+def protocol(flags: argparse.Namespace) -> Figures:
+    """One attempt a task over all of MBPP test, with what each step was; the same with control tokens never trained."""
+    ids = chosen(flags) if flags.quick else sorted(map(str, mbpp_ids("mbpp-test")), key=int)
+    search = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
+    free = SpeechConfig(grammar=False)
+    found: Figures = {}
+    for name, core in (("trained", flags.core), ("untrained", str(untrained(ROOT / "runs" / "flywheel")))):
+        rows = asyncio.run(live(f"protocol-{name}", core, search, ids, flags, speech=free, said=parsed))
+        good, bad = (sum(row[key] for row in rows.values()) for key in ("good", "bad"))
+        share = wilson(good, good + bad)
+        against = f"{good + bad} steps of {len(rows)} episodes, {points(share.low)} to {points(share.high)}"
+        found[f"protocol_{name}"] = figure(points(share.value), 99 if name == "trained" else None, "%", against)
+    return found
+
+
+def backtrack(flags: argparse.Namespace) -> Figures:
+    """Nodes whose tests failed, then each arm from there."""
+    ids = chosen(flags)
+    asyncio.run(live("failed", flags.core, FIRST, ids, flags, speech=SpeechConfig(failed="end"), traced=True))
+    arms = {arm: asyncio.run(again(arm, flags.core, ids, flags)) for arm in ARMS}
+    shares = {arm: solved(rows) for arm, rows in arms.items()}
+    other = max((arm for arm in ARMS if arm != "backtrack"), key=lambda arm: mean(shares[arm].values()))
+    by = paired(shares[other], shares["backtrack"])
+    told = ", ".join(f"{arm} {points(mean(found.values()))}" for arm, found in shares.items())
+    return {"backtrack": against_other(by, 5, f"{told}, of {by.tasks} failed nodes, {flags.left} tokens left")}
+
+
+def equal(flags: argparse.Namespace) -> Figures:
+    """The trained core against the better of the driven base and plain sampling."""
+    ids, arms = chosen(flags), {}
+    many = SearchConfig("best_of_n", attempts=1000, temperature=0.8)
+    for name, core, search in (
+        ("trained", flags.core, SearchConfig(attempts=1000)),
+        ("driven", BASE, SearchConfig(attempts=1000)),
+        ("best-of-N", BASE, many),
+    ):
+        rows = asyncio.run(live(f"solved-{name}-{flags.tokens}", core, search, ids, flags, tokens=flags.tokens))
+        arms[name] = solved(rows)
+    other = max(("driven", "best-of-N"), key=lambda arm: mean(arms[arm].values()))
+    by = paired(arms[other], arms["trained"])
+    told = ", ".join(f"{arm} {points(mean(found.values()))}" for arm, found in arms.items())
+    return {"solved": against_other(by, 5, f"{told}; {flags.tokens} tokens a task, {by.tasks} tasks")}
+
+
+def gsm8k(flags: argparse.Namespace) -> Figures:
+    """Greedy, with the Python tool."""
+    base = {row["task"]: float(row["correct"]) for row in recorded("gsm8k-cot") if row["sample"] < 0}
+    ids = sorted(base)[:4] if flags.quick else sorted(base)
+    search = SearchConfig("single", temperature=0.0)
+    taught = solved(asyncio.run(live("gsm8k", flags.core, search, ids, flags)))
+    by = paired({task: base[task] for task in taught}, taught)
+    told = f"{points(mean(taught.values()))} against {points(mean(base[t] for t in taught))} by chain of thought"
+    return {"gsm8k": against_other(by, 15, f"{told}, {by.tasks} problems")}
+
+
+def reward(flags: argparse.Namespace) -> Figures:
+    """Fitted on samples of training tasks, held against certainty on samples of others."""
+    found: Figures = {}
+    for what, train, test in (("code", "mbpp-train", flags.set), ("maths", "gsm8k-train", "gsm8k-cot")):
+        try:
+            head, sure = selectors(train, recorded(train), test, recorded(test), flags)
+        except FileNotFoundError as missing:
+            print(f"reward, {what:6} left out: {missing}")
+            continue
+        told = f"head {points(mean(head.values()))}, certainty {points(mean(sure.values()))}, {len(head)} tasks"
+        found[f"reward_{what}"] = against_other(paired(sure, head), 3, told)
+    return found
+
+
+def wheel(flags: argparse.Namespace) -> Figures:
+    """What the gate said."""
+    if flags.wheel is None or not (done := generations.read(flags.wheel)):
+        raise FileNotFoundError("give --wheel DIR, a directory of `reasoner flywheel` with a generation in it")
+    return {
+        f"generation_{one.number}": figure(
+            points(one.gate.by.value),
+            None,
+            "points",
+            f"{'promoted' if one.gate.promoted else 'refused'} against {one.parent}: {one.gate.reason}",
+        )
+        for one in done
+    }
+
+
+ROWS: dict[str, Callable[[argparse.Namespace], Figures]] = {
+    "protocol": protocol,
+    "backtrack": backtrack,
+    "solved": equal,
+    "gsm8k": gsm8k,
+    "reward": reward,
+    "generations": wheel,
+}
+FIRST = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
+
+
+# --- figures ---
+
+
+def recorded(name: str) -> list[Row]:
+    path = ROOT / "runs" / "baseline" / f"{name}-default-bfloat16.jsonl"
+    if not path.exists():
+        raise FileNotFoundError(f"record it first: python benchmarks/baseline.py {name}")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def solved(rows: dict[str, Row]) -> dict[str, float]:
+    return {task: float(row["solved"]) for task, row in rows.items()}
+
+
+def paired(first: dict[str, float], second: dict[str, float]) -> Difference:
+    tasks = sorted(first.keys() & second.keys())
+    return difference([first[t] for t in tasks], [second[t] for t in tasks], np.random.default_rng(0))
+
+
+def mean(values: Any) -> float:
+    held = list(values)
+    return sum(held) / max(1, len(held))
+
+
+def points(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def against_other(by: Difference, goal: float, told: str) -> dict[str, Any]:
+    interval = f"{points(by.by.low)} to {points(by.by.high)}"
+    return figure(points(by.by.value), goal, "points", f"{told}; interval {interval}")
+
+
+def figure(value: float, goal: float | None, unit: str, against: str) -> dict[str, Any]:
+    return {"value": value, "goal": goal, "unit": unit, "better": "higher", "against": against}
+
+
+if __name__ == "__main__":
+    main()

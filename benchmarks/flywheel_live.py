@@ -1,0 +1,172 @@
+"""Searches of one core over MBPP or GSM8K tasks, a line a task; failed nodes gone on from in three ways."""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from baseline import ROOT, held_out
+
+from reasoner import models
+from reasoner.assembly import assemble
+from reasoner.config import BudgetConfig, Config, CoreConfig, SandboxConfig, SearchConfig, SpeechConfig
+from reasoner.dialect.control import NAMES
+from reasoner.dialect.spoken import Opened, Spoken, parse
+from reasoner.ledger import Budget
+from reasoner.models import adapter
+from reasoner.runtime import Reasoner
+from reasoner.tasks import read_jsonl
+from reasoner.trace import Recorder, Trace, read
+from reasoner.types import Task
+
+Row = dict[str, Any]
+SIDE_BY_SIDE = 12
+USUAL = SpeechConfig()
+ARMS = {"backtrack": "backtrack", "go on": "act", "restart": "end"}
+"""What each does whenever tests have failed, as `SpeechConfig.failed` says it."""
+
+
+async def live(
+    name: str, core: str, search: SearchConfig, ids: Sequence[str], flags: argparse.Namespace, *,
+    speech: SpeechConfig = USUAL, tokens: int = 0, traced: bool = False,
+    said: Callable[[Reasoner, Trace], Row] | None = None,
+) -> dict[str, Row]:  # fmt: skip
+    """By task, what a search came to. Goes on where it was interrupted."""
+    kept = _kept(name, core)
+    found = _read(kept)
+    todo = [task for task in tasks(ids, flags) if task.id not in found]
+    config = _config(core, search, speech, tokens)
+
+    async def one(reasoner: Reasoner, task: Task) -> Row:
+        path = _trace(name, core, task)
+        path.unlink(missing_ok=True)
+        with closing(Recorder(path, time.monotonic)) as recorder:
+            result = await reasoner.solve(task, recorder)
+        more = said(reasoner, read(path)) if said else {}
+        if not traced:
+            path.unlink()
+        return {"solved": result.status == "solved", "spent": dict(result.spent), **more}
+
+    await _all(config, todo, one, kept, found)
+    return {task: found[task] for task in ids if task in found}
+
+
+async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
+    """By task whose first attempt failed, what came of it in this arm with `flags.left` more tokens. An arm that begins
+    anew has a search of its own, which knows nothing of the first."""
+    kept = _kept(f"arm-{arm.replace(' ', '-')}-{flags.left}", core)
+    found = _read(kept)
+    failed = [task for task in tasks(ids, flags) if _failed(_trace("failed", core, task))]
+    fresh = ARMS[arm] == "end"
+    search = SearchConfig("best_of_n", attempts=1000 if fresh else 1, width=1, temperature=0.8, seed=1)
+    config = _config(core, search, SpeechConfig(failed=ARMS[arm]), flags.left if fresh else 0)  # type: ignore[arg-type]
+
+    async def one(reasoner: Reasoner, task: Task) -> Row:
+        if fresh:
+            result = await reasoner.solve(task)
+        else:
+            past = read(_trace("failed", core, task))
+            spent = past.spent.prefilled + past.spent.decoded + past.spent.verifier
+            result = await replace(reasoner, budget=Budget(tokens=spent + flags.left)).resume(task, past)
+        return {"solved": result.status == "solved", "spent": dict(result.spent)}
+
+    await _all(config, [task for task in failed if task.id not in found], one, kept, found)
+    return {task.id: found[task.id] for task in failed if task.id in found}
+
+
+def parsed(reasoner: Reasoner, trace: Trace) -> Row:
+    """How many of the steps that the core said parse, each for itself."""
+    dialect = Spoken(reasoner.core.tokenizer)
+    good = bad = 0
+    for node in trace.tree().nodes:
+        for step in node.steps:
+            ids = [i for span in step.spans if span.sampled for i in span.ids]
+            if not ids or step.kind == "observe":
+                continue
+            kind = None if ids[0] in dialect.controls.ids else step.kind
+            opened = Opened(kind) if kind in NAMES else Opened()  # type: ignore[arg-type]
+            fine = all(one.kind != "malformed" for one in parse(dialect, ids, opened))
+            good, bad = good + fine, bad + (not fine)
+    return {"good": good, "bad": bad}
+
+
+def untrained(folder: Path) -> Path:
+    """An adapter that changes nothing, with control tokens whose rows are as training finds them."""
+    place = folder / "untrained"
+    if not (place / adapter.MANIFEST).exists():
+        from reasoner.flywheel import saving, student
+        from reasoner.flywheel.vocabulary import controls, like, speaking
+
+        base = models.resolve(models.default())
+        vocabulary = speaking(base)
+        one = student.load(base, controls(vocabulary), like(vocabulary), device="cpu")
+        saving.write(one, base, place, {"how": "untrained"})
+    return place
+
+
+def tasks(ids: Sequence[str], flags: argparse.Namespace) -> list[Task]:
+    """MBPP tasks with their first assert visible and all of them hidden, or questions of GSM8K's validation split."""
+    wanted = set(ids)
+    if any(name.startswith("gsm8k") for name in wanted):
+        problems = held_out(flags.data / "gsm8k_train.jsonl")
+        found = [Task(f"gsm8k/{i}", question, answer=answer) for i, question, answer in problems]
+        return [task for task in found if task.id in wanted]
+    return [task for task in read_jsonl(flags.data / "mbpp.jsonl", visible="first") if task.id in wanted]
+
+
+async def _all(config: Config, todo: Sequence[Task], one: Any, kept: Path, found: dict[str, Row]) -> None:
+    if not todo:
+        return
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+    async with assemble(config) as reasoner:
+
+        async def settle(task: Task) -> None:
+            async with turns:
+                found[task.id] = row = {"task": task.id, **await one(reasoner, task)}
+            with kept.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+        await asyncio.gather(*map(settle, todo))
+
+
+def _config(core: str, search: SearchConfig, speech: SpeechConfig, tokens: int) -> Config:
+    return Config(
+        core=CoreConfig(adapter=str(Path(core).resolve()) if "/" in core else core),
+        sandbox=SandboxConfig("bubblewrap"),
+        search=search,
+        budget=BudgetConfig(tokens=tokens),
+        speech=speech,
+    )
+
+
+def _failed(path: Path) -> bool:
+    """Whether a trace ends with tests that failed."""
+    last = read(path).tree().nodes[-1].score("visible") if path.exists() else None
+    return last is not None and last < 1.0
+
+
+def _folder(core: str) -> Path:
+    digest = adapter.read(Path(core)).digest[:12] if "/" in core else core or "default"
+    folder = ROOT / "runs" / "flywheel" / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _kept(name: str, core: str) -> Path:
+    return _folder(core) / f"{name}.jsonl"
+
+
+def _trace(name: str, core: str, task: Task) -> Path:
+    folder = _folder(core) / name
+    folder.mkdir(exist_ok=True)
+    return folder / f"{task.id.replace('/', '-')}.jsonl"
+
+
+def _read(kept: Path) -> dict[str, Row]:
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    return {row["task"]: row for row in rows}

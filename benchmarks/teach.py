@@ -1,0 +1,109 @@
+"""Makes the shipped core: the default model, taught on MBPP's train split and problems of GSM8K's train split.
+
+    python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship] [-- flags of `reasoner flywheel` …]
+
+Writes `tasks.jsonl` (MBPP ids 601-974, and 400 GSM8K problems) and `held-out.jsonl` (MBPP ids 511-600, and 60 other
+GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt. What is reported on is
+neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to `reported.jsonl`, and a
+task that shares its text is not learnt from. With `--ship` the adapter that was promoted last is put into `adapters/`,
+where it is used by default. Its 9 MB are shipped, and not rows to train from: training takes hours on a CPU, and a user
+is to have the core at once.
+"""
+
+import argparse
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from baseline import HELD_OUT, ROOT, held_out, learnt, mbpp_ids
+
+from reasoner import models
+from reasoner.cli import main as reasoner
+from reasoner.flywheel import generations
+from reasoner.models import adapter
+from reasoner.models.adapters import BASE
+
+CHECKED = 60
+HOW = ("--visible", "first", "--strategy", "best_of_n", "--attempts", "6", "--temperature", "0.8", "--tokens", "3000")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the flywheel's directory")
+    parser.add_argument("--generations", type=int, default=2)
+    parser.add_argument("--ship", action="store_true", help="put what was promoted into adapters/")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("more", nargs="*", metavar="FLAG", help="flags of `reasoner flywheel`, after --")
+    flags = parser.parse_args()
+    data: Path = flags.output / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for name, lines in (
+        ("tasks", taught(flags.data)),
+        ("held-out", checked(flags.data)),
+        ("reported", reported(flags.data)),
+    ):
+        (data / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    turn = ["flywheel", data / "tasks.jsonl", "--held-out", data / "held-out.jsonl", "-o", flags.output]
+    turn += ["--measured", data / "reported.jsonl", *HOW]
+    code = reasoner([*map(str, turn), "--generations", str(flags.generations), *flags.more])
+    if not code and flags.ship:
+        ship(flags.output)
+    return code
+
+
+def taught(data: Path) -> Iterator[dict[str, Any]]:
+    """Code and questions by turns, so that the first few are of both kinds."""
+    code, questions = list(mbpp(data, "mbpp-train")), [question(*one) for one in learnt(data / "gsm8k_train.jsonl")]
+    both = [*code, *questions]
+    random.Random(0).shuffle(both)
+    yield from both
+
+
+def checked(data: Path) -> Iterator[dict[str, Any]]:
+    """What the gate measures on: none of it is taught from, and nothing of it is reported."""
+    yield from mbpp(data, "mbpp-validation")
+    path = data / "gsm8k_train.jsonl"
+    taken = {index for index, *_ in (*learnt(path), *held_out(path))}
+    whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    rest = [index for index in range(len(whole)) if index not in taken]
+    assert len(taken) >= HELD_OUT
+    for index in sorted(random.Random(2).sample(rest, CHECKED)):
+        record = json.loads(whole[index])
+        yield question(index, record["question"], record["answer"].rpartition("####")[2].strip())
+
+
+def reported(data: Path) -> Iterator[dict[str, Any]]:
+    yield from mbpp(data, "mbpp-test")
+    yield from (question(*one) for one in held_out(data / "gsm8k_train.jsonl"))
+
+
+def mbpp(data: Path, name: str) -> Iterator[dict[str, Any]]:
+    ids = mbpp_ids(name)
+    records = map(json.loads, (data / "mbpp.jsonl").read_text(encoding="utf-8").splitlines())
+    return ({**record, "task_id": f"mbpp/{record['task_id']}"} for record in records if record["task_id"] in ids)
+
+
+def question(index: int, text: str, answer: str) -> dict[str, Any]:
+    return {"task_id": f"gsm8k/{index}", "question": text, "answer": answer}
+
+
+def ship(wheel: Path) -> None:
+    """Copy the adapter that was promoted last, without what training left beside it."""
+    best = generations.best(wheel.resolve(), generations.read(wheel))
+    if best == BASE:
+        print("nothing was promoted, so nothing is shipped")
+        return
+    place = ROOT / "adapters" / models.resolve(models.default()).name
+    files = [adapter.MANIFEST, *adapter.read(Path(best)).files]
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for name in files:
+        shutil.copyfile(Path(best) / name, place / name)
+    print(f"{place}: {sum((place / name).stat().st_size for name in files) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
