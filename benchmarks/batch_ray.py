@@ -28,7 +28,7 @@ def ray(flags: Namespace) -> dict[str, Any]:
         ran = subprocess.run([sys.executable, str(NODES), str(out), str(count)], check=True, stdout=subprocess.PIPE)
         done = Counter(record.task for record in read_records(out / RESULTS) if record.is_last_word)
     lost, twice = count - len(done), sum(done.values()) - len(done)
-    print(f"{ran.stdout.decode().strip()}: {len(done)} of {count} tasks done, {twice} twice")
+    print(f"{ran.stdout.decode().splitlines()[0]}: {len(done)} of {count} tasks done, {twice} twice")
     against = f"{count} tasks on two nodes, one killed"
     return {
         "ray_lost": figure(lost, 0, "tasks", "lower", against),

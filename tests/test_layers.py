@@ -13,7 +13,7 @@ LAYERS = [
     {"config", "tree", "ledger", "dialect", "models", "suites", "tasks", "estimates"},
     {"protocols"},
     {"trace", "cores", "sandboxes", "broker", "figures"},
-    {"toolbox"},
+    {"toolbox", "telemetry"},
     {"loop", "verifiers", "search", "stopping"},
     {"runtime"},
     {"assembly"},

@@ -10,6 +10,7 @@ from reasoner.batch.records import Key, Record, record_of
 from reasoner.batch.timing import Stopwatch
 from reasoner.errors import CoreError, SandboxError, TaskError, ToolError
 from reasoner.runtime import Reasoner
+from reasoner.telemetry import spans
 from reasoner.trace import Listener, Recorder
 from reasoner.types import CoreInfo, Task
 
@@ -77,7 +78,8 @@ class Here:
         record = Record(*job.key, number, "failed", seed, core=self.core.name, level=self.level, trace=name)
         recorder = Recorder(trace, reasoner.clock)
         try:
-            result = await reasoner.solve(job.task, recorder, watch, listener)
+            with spans() as spanned:
+                result = await reasoner.solve(job.task, recorder, watch, listener, spanned)
             times = watch.times()
             return Attempted(record_of(result, epoch=job.epoch, attempt=number, seed=seed, trace=name, times=times))
         except TaskError as error:

@@ -20,6 +20,7 @@ from reasoner.errors import TaskError
 from reasoner.models.store import home
 from reasoner.repl.printable import printable
 from reasoner.runtime import Reasoner
+from reasoner.telemetry import spans
 from reasoner.trace import Recorder
 from reasoner.types import Result, Task
 
@@ -75,7 +76,8 @@ async def _ask(config: Config, task: Task, recorder: Recorder, screen: Screen, s
 
 async def answered(reasoner: Reasoner, task: Task, recorder: Recorder, screen: Screen) -> Result:
     """Let `reasoner` think about `task`, seen on `screen` as it is written, and recorded."""
-    return await reasoner.solve(task, recorder, screen.asking())
+    with spans() as spanned:
+        return await reasoner.solve(task, recorder, screen.asking(), spanned)
 
 
 def conclude(task: Task, result: Result, trace: Path, screen: Screen, *, as_json: bool) -> None:

@@ -39,6 +39,7 @@ from reasoner.errors import ConfigError, TaskError
 from reasoner.models.progress import Progress
 from reasoner.repl.printable import one_line
 from reasoner.repl.progress import Tally
+from reasoner.telemetry import missing
 
 _SAID = 5
 """So many unusable lines are named; summary.json has all."""
@@ -88,8 +89,9 @@ def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worker
         screen.say(f"{done} of {len(jobs)} are done already")
     if done == len(jobs):
         return 0
-    if cost := expected(config, store(), len(jobs) - done):
-        screen.say(cost)
+    for said in (expected(config, store(), len(jobs) - done), missing()):
+        if said:
+            screen.say(said)
     signals = Signals(screen)
 
     async def work() -> None:

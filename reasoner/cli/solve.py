@@ -32,6 +32,7 @@ from reasoner.repl.printable import printable
 from reasoner.runtime import Reasoner
 from reasoner.stopping import SPENT
 from reasoner.tasks.write import write
+from reasoner.telemetry import spans
 from reasoner.trace import Recorder, Trace
 from reasoner.types import Result, Task
 
@@ -68,11 +69,11 @@ async def search(
 ) -> Answer:
     """Let `reasoner` work on `task`, from where `past` ended if there is one, seen on `screen` and recorded."""
     board = _board(past)
-    with screen.search(board) as view:
+    with screen.search(board) as view, spans() as spanned:
         if past:
-            result = await reasoner.resume(task, past, recorder, board, view)
+            result = await reasoner.resume(task, past, recorder, board, view, spanned)
         else:
-            result = await reasoner.solve(task, recorder, board, view)
+            result = await reasoner.solve(task, recorder, board, view, spanned)
     return _answer(task, result, board, recorder.path, reasoner.budget)
 
 
