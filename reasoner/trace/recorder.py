@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,7 +54,8 @@ class Recorder:
         except OSError as error:
             raise self._full(error) from error
         finally:
-            self._file.close()
+            with suppress(OSError):  # of what could not be written just before
+                self._file.close()
 
     def _go_on(self, trace: Trace) -> None:
         """Stand behind the last whole line, which may lack its newline."""
