@@ -146,7 +146,7 @@ def test_a_turn_is_held_still_and_talked_to_and_a_kill_loses_nothing(store: Path
 def test_alt_enter_begins_a_new_line_of_the_same_words(store: Path) -> None:
     chat = Terminal(store)
     chat.wait("Ctrl-D leaves")
-    chat.wait("> ")
+    chat.wait(">")
     chat.press(b"one\x1b\rtwo\r")
     chat.wait("You said: two")
     chat.wait("turn 1 ·")
