@@ -36,6 +36,10 @@ Figures = dict[str, dict[str, Any]]
 BASE = "base"
 
 
+class Missing(Exception):
+    """What a row needs and is not there."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--core", metavar="ADAPTER", default="", help="path or name of the trained adapter")
@@ -51,7 +55,7 @@ def main() -> None:
     for name in flags.rows:
         try:
             found |= ROWS[name](flags)
-        except FileNotFoundError as missing:
+        except Missing as missing:
             print(f"{name:14} left out: {missing}")
     for name, figure in found.items():
         print(f"{name:30} {figure['value']:>8} {figure['unit']:8} goal {figure['goal']}; {figure['against']}")
@@ -127,7 +131,7 @@ def reward(flags: argparse.Namespace) -> Figures:
     for what, train, test in (("code", "mbpp-train", flags.set), ("maths", "gsm8k-train", "gsm8k-cot")):
         try:
             head, sure = selectors(train, recorded(train), test, recorded(test), flags)
-        except FileNotFoundError as missing:
+        except Missing as missing:
             print(f"reward, {what:6} left out: {missing}")
             continue
         told = f"head {points(mean(head.values()))}, certainty {points(mean(sure.values()))}, {len(head)} tasks"
@@ -138,7 +142,7 @@ def reward(flags: argparse.Namespace) -> Figures:
 def wheel(flags: argparse.Namespace) -> Figures:
     """What the gate said."""
     if flags.wheel is None or not (done := generations.read(flags.wheel)):
-        raise FileNotFoundError("give --wheel DIR, a directory of `reasoner flywheel` with a generation in it")
+        raise Missing("give --wheel DIR, a directory of `reasoner flywheel` with a generation in it")
     return {
         f"generation_{one.number}": figure(
             points(one.gate.by.value),
@@ -167,7 +171,7 @@ FIRST = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
 def recorded(name: str) -> list[Row]:
     path = ROOT / "runs" / "baseline" / f"{name}-default-bfloat16.jsonl"
     if not path.exists():
-        raise FileNotFoundError(f"record it first: python benchmarks/baseline.py {name}")
+        raise Missing(f"record it first: python benchmarks/baseline.py {name}")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -177,6 +181,8 @@ def solved(rows: dict[str, Row]) -> dict[str, float]:
 
 def paired(first: dict[str, float], second: dict[str, float]) -> Difference:
     tasks = sorted(first.keys() & second.keys())
+    if not tasks:
+        raise Missing("no task came so far that it can be compared")
     return difference([first[t] for t in tasks], [second[t] for t in tasks], np.random.default_rng(0))
 
 
