@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reasoner.errors import ModelError
-from reasoner.models.adapter import MANIFEST
-from reasoner.models.adapters import find, kept, names
+from reasoner.models.adapter import HEADS, MANIFEST, Adapter, write
+from reasoner.models.adapters import find, keep, kept, names
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +35,18 @@ def test_one_is_found_by_its_name_or_its_path(tmp_path: Path) -> None:
         find("third", "some-model")
     with pytest.raises(ModelError, match=r"holds no adapter \(adapter.json is missing\)"):
         find(str(tmp_path), "some-model")
+
+
+def test_what_is_kept_takes_the_place_of_an_earlier_one_and_leaves_the_training_behind(tmp_path: Path) -> None:
+    put(kept() / "some-model")
+    held = tmp_path / "taught-1"
+    write(held, Adapter("some-model", "digest", 8, 16, ("q_proj",)), {"adapter_model.safetensors": b"weights"})
+    for name in ("work/state.pt", f"{HEADS}/outcome.safetensors"):
+        (held / name).parent.mkdir(exist_ok=True)
+        (held / name).write_bytes(b"x")
+    assert keep(held, "some-model") == find("", "some-model")
+    found = {
+        str(path.relative_to(kept() / "some-model")) for path in (kept() / "some-model").rglob("*") if path.is_file()
+    }
+    assert found == {MANIFEST, "adapter_model.safetensors", f"{HEADS}/outcome.safetensors"}
+    assert names() == ["some-model"]
