@@ -58,20 +58,23 @@ async def live(
 
 async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
     """By task whose first attempt failed, what came of it in this arm with `flags.left` more tokens. An arm that begins
-    anew has a search of its own, which knows nothing of the first."""
+    anew has a search of its own, which knows nothing of the first. What would be cached had it gone on at once (the
+    prompt, in the other arms the failed branch too) is read again here and counts for none of them."""
     kept = _kept(f"arm-{arm.replace(' ', '-')}-{flags.left}", core)
     found = _read(kept)
     failed = [task for task in tasks(ids, flags) if _failed(_trace("failed", core, task))]
     fresh = ARMS[arm] == "end"
     search = SearchConfig("best_of_n", attempts=1000 if fresh else 1, width=1, temperature=0.8, seed=1)
-    config = _config(core, search, SpeechConfig(failed=ARMS[arm]), flags.left if fresh else 0)  # type: ignore[arg-type]
+    config = _config(core, search, SpeechConfig(failed=ARMS[arm]), 0)  # type: ignore[arg-type]
 
     async def one(reasoner: Reasoner, task: Task) -> Row:
+        past = read(_trace("failed", core, task))
+        tree = past.tree()
         if fresh:
-            result = await reasoner.solve(task)
+            bounded = replace(reasoner, budget=Budget(tokens=len(tree.ids(tree.root)) + flags.left))
+            result = await bounded.solve(task)
         else:
-            past = read(_trace("failed", core, task))
-            spent = past.spent.prefilled + past.spent.decoded + past.spent.verifier
+            spent = past.spent.prefilled + past.spent.decoded + past.spent.verifier + len(tree.ids(tree.nodes[-1].id))
             result = await replace(reasoner, budget=Budget(tokens=spent + flags.left)).resume(task, past)
         return {"solved": result.status == "solved", "spent": dict(result.spent)}
 
