@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from reasoner.config import SpeechConfig
-from reasoner.errors import TraceError
+from reasoner.errors import TaskError, TraceError
 from reasoner.ledger import Budget, Ledger, Prices
 from reasoner.loop import Loop, Moves, moves, restored, speaks
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
@@ -35,12 +35,14 @@ from reasoner.trace import (
     Wrote,
 )
 from reasoner.tree import Head, Node, Tree
-from reasoner.types import Files, Json, Kind, Limits, NodeId, Report, Result, Status, Stop, Suite, Task
+from reasoner.types import Files, Json, Kind, Limits, NodeId, Report, Result, Status, Step, Stop, Suite, Task
 from reasoner.verifiers.answers import Answers, answer_of, graded
 from reasoner.verifiers.suite import VisibleSuite
 
 EXHAUSTED = "the strategy has nothing left to try"
 ALREADY = "all visible tests pass as it is"
+_ROOM = 64
+"""Tokens of the context that a task has to leave for an answer."""
 _TICK = 0.25
 """Seconds after which the stopping policy is asked again while nothing finishes: time and tokens run on."""
 _PULSE_S = 5.0
@@ -131,7 +133,7 @@ class Reasoner:
     ) -> "_Found":
         tools = self._tools(task)
         moving = self._moves(task, world, tools, tell)
-        root = None if len(tree) else moving.root()
+        root = None if len(tree) else self._fitting(task, moving.root())
         self._begin(task, past, tell)
         if root:
             tree.plant([root], world.root)
@@ -151,6 +153,16 @@ class Reasoner:
             files = await world.get(tree[answer].world, task.editable)
         said = answer_of(tree[answer]) if answer is not None and task.is_question else ""
         return _Found(stop, answer, files, said, sandbox)
+
+    def _fitting(self, task: Task, root: Step) -> Step:
+        """The task as the core reads it. Raises TaskError when no room is left for an answer."""
+        context = self.core.info.context
+        if len(root.ids) + _ROOM > context:
+            raise TaskError(
+                f"task {task.id}: its prompt has {len(root.ids):,} tokens, and {self.core.info.name} reads {context:,} "
+                "with its answer: shorten it, or take a model that reads more"
+            )
+        return root
 
     async def _conclude(self, task: Task, found: "_Found", ledger: Ledger, tell: Listener) -> Result:
         result = await self._result(task, found, ledger)

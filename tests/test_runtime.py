@@ -260,3 +260,11 @@ async def test_tests_that_no_solution_can_make_run_are_refused_before_a_token_is
     core = ScriptedCore([Reply(RIGHT)])
     with pytest.raises(TaskError, match="task double: no test was found in its test files"):
         await Reasoner(core, ScriptedSandbox(nothing, grade), Single(), clock=core.clock).solve(TASK)
+
+
+async def test_a_task_that_fills_the_context_is_refused_before_anything_is_asked() -> None:
+    core = ScriptedCore([Reply(RIGHT)], context=600)
+    reasoner = Reasoner(core, ScriptedSandbox(world_says), Single(), clock=core.clock)
+    with pytest.raises(TaskError, match=r"task double: its prompt has [\d,]+ tokens, and scripted reads 600"):
+        await reasoner.solve(replace(TASK, prompt="Double a number. " * 50))
+    assert core.asked == []
