@@ -5,17 +5,25 @@ after a backtrack at the node that the backtrack names, with its lesson. What th
 attempt's own tokens, so an attempt costs what it may cost however often it goes back.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reasoner.dialect.spoken import read_backtrack
 from reasoner.ledger import Ledger
 from reasoner.protocols import Strategy
 from reasoner.search.plain import VISIBLE
-from reasoner.tree import Node, Tree
+from reasoner.tree import Node, PerTree, Tree
 from reasoner.types import Expand, Move, NodeId
 
 _BEGUN: frozenset[Move] = frozenset({"attempt", "revise", "follow"})
 """Moves that end with an answer; all others are a strategy's single steps."""
+
+
+@dataclass
+class _Tips:
+    """Of the first `seen` nodes of a tree, those that an attempt could go on from when they were last looked at."""
+
+    open: list[NodeId] = field(default_factory=list)
+    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,14 +33,26 @@ class Following:
 
     strategy: Strategy
     ends: bool = False
+    _tips: PerTree["_Tips"] = field(default_factory=lambda: PerTree(_Tips), compare=False, repr=False)
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
-        going = [expand for node in tree.nodes if (expand := self._after(tree, node))][:free]
+        going = self._going(tree)[:free]
         room = free - len(going)
         return [*going, *self.strategy.select(tree, ledger, room)] if room else going
 
     def answer(self, tree: Tree) -> NodeId | None:
         return self.strategy.answer(tree)
+
+    def _going(self, tree: Tree) -> list[Expand]:
+        """What is to be gone on with. An attempt that is over stays so, and is not looked at again."""
+        tips = self._tips[tree]
+        found = {
+            node: expand
+            for node in (*tips.open, *range(tips.seen, len(tree)))
+            if (expand := self._after(tree, tree[node]))
+        }
+        tips.open, tips.seen = list(found), len(tree)
+        return list(found.values())
 
     def _after(self, tree: Tree, node: Node) -> Expand | None:
         score = node.score(VISIBLE) if self.ends else None

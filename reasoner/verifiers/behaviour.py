@@ -5,10 +5,9 @@ import hashlib
 from dataclasses import dataclass, field
 
 from reasoner.protocols import Scene
-from reasoner.tree import Node
+from reasoner.tree import Node, PerTree
 from reasoner.types import Verdict
 from reasoner.verifiers.inputs import Inputs, inputs
-from reasoner.verifiers.per_tree import PerTree
 from reasoner.verifiers.probing import probe
 
 SOURCE = "behaviour"

@@ -13,10 +13,9 @@ from reasoner.dialect.prompts import prompt
 from reasoner.dialect.turns import Turns
 from reasoner.ledger import Cost
 from reasoner.protocols import Scene
-from reasoner.tree import Node, Tree, derive_seed
+from reasoner.tree import Node, PerTree, Tree, derive_seed
 from reasoner.types import NodeId, Sampling, Verdict
 from reasoner.verifiers.inputs import PLAIN, Inputs, inputs
-from reasoner.verifiers.per_tree import PerTree
 from reasoner.verifiers.probing import probe
 
 SOURCE = "self_tests"

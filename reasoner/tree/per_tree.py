@@ -1,10 +1,10 @@
-"""What a verifier keeps for one search, and forgets with its tree."""
+"""What a verifier or a strategy remembers of one search, and forgets with its tree."""
 
 import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from reasoner.tree import Tree
+from reasoner.tree.tree import Tree
 
 T = TypeVar("T")
 

@@ -1,7 +1,6 @@
 import gc
 
-from reasoner.tree import Tree
-from reasoner.verifiers.per_tree import PerTree
+from reasoner.tree import PerTree, Tree
 
 
 def test_trees_that_are_equal_are_two_and_are_forgotten_when_they_go() -> None:
