@@ -41,7 +41,9 @@ class Foreign:
             _adapt(model, trained)
         self._model = model.to(device).eval()
         self._name = type(model).__name__
-        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+        takes = inspect.signature(model.forward).parameters
+        self._keeps = "logits_to_keep" in takes
+        self._past = "cache" if "cache" in takes else "past_key_values"
         config = model.config.get_text_config()
         self.context: int = getattr(config, "max_position_embeddings", None) or _CONTEXT
         self.vocabulary = len(model.get_input_embeddings().weight)
@@ -99,8 +101,8 @@ class Foreign:
             input_ids=batch.ids[tokens].long().view(rows, new),
             attention_mask=seen.long(),
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
+            **{self._past: cache},
             **({"logits_to_keep": keep} if self._keeps else {}),
         )
         slots = batch.slots[tokens].long()
@@ -124,10 +126,12 @@ class Foreign:
 
     def _probe(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Keys and values of one token, layer by layer: (kv heads, size) each."""
-        cache: Any = transformers.DynamicCache()
         with torch.inference_mode():
-            self._model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device), past_key_values=cache)
-        layers = [(getattr(layer, "keys", None), getattr(layer, "values", None)) for layer in cache.layers]
+            out = self._model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device), use_cache=True)
+        cache = out.get("cache") or out.get("past_key_values")
+        layers = [
+            (getattr(layer, "keys", None), getattr(layer, "values", None)) for layer in getattr(cache, "layers", ())
+        ]
         found = [(k[0, :, 0], v[0, :, 0]) for k, v in layers if k is not None and v is not None and k.dim() == 4]
         if not found or len(found) != len(layers):
             raise CoreError(
