@@ -39,7 +39,8 @@ class CoreConfig:
     """An OpenAI-compatible server, or several of one model with commas between them; empty for the local core."""
     tokenizer: str = ""
     """A Hugging Face directory with the server's tokenizer, to speak token ids to it."""
-    dtype: Literal["bfloat16", "float32", "int4"] = "bfloat16"
+    dtype: Literal["auto", "bfloat16", "float32", "int4"] = "auto"
+    """`auto` is bfloat16 where the device multiplies it, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = _at_least(0, 0)
     """0 takes what torch finds."""

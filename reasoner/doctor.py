@@ -64,7 +64,7 @@ def _torch() -> list[Finding]:
     transformers = importlib.metadata.version("transformers")
     cpu = f"{len(os.sched_getaffinity(0))} CPUs, {torch.get_num_threads()} threads, {' '.join(flags) or 'no AVX2'}"
     quick = any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
-    slow = "" if quick else "this CPU computes bfloat16 slowly: try REASONER_CORE_DTYPE=float32"
+    slow = "" if quick else "without bfloat16 the model takes twice the memory, and longer: lower --attempts"
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none that torch sees"
     return [
         Finding("torch", f"{torch.__version__}, transformers {transformers}"),

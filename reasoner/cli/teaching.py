@@ -193,7 +193,9 @@ def _rank(parser: Parser) -> None:
 def _where(parser: Parser) -> None:
     group = parser.add_argument_group("where it is computed")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
-    group.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the frozen weights")
+    group.add_argument(
+        "--dtype", choices=("auto", "bfloat16", "float32"), default="auto", help="of the frozen weights (default: auto)"
+    )
     group.add_argument("--threads", metavar="N", type=flags.count, help="CPU threads")
 
 

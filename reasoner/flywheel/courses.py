@@ -29,7 +29,7 @@ class Place:
     """Where and with what a training runs: nothing here changes what comes of it, but for rounding."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     tokens: int = 2048
     """Most that are computed at once."""
     keep: int = 20

@@ -38,7 +38,7 @@ def write(student: Student, base: Path, into: Path, lineage: Mapping[str, Any]) 
 
 
 def restore(
-    base: Path, held: Path, like: Mapping[str, Sequence[int]], *, dtype: str = "bfloat16", device: str = "auto",
+    base: Path, held: Path, like: Mapping[str, Sequence[int]], *, dtype: str = "auto", device: str = "auto",
     seed: int = 0,
 ) -> Student:  # fmt: skip
     """A student that begins as the adapter `held` of the model `base`.

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from reasoner.cores.local.checkpoint import read_config
 from reasoner.cores.local.decoder import shape_of
+from reasoner.cores.local.precision import chosen
 from reasoner.errors import ConfigError, ModelError
 from reasoner.models.directory import check
 
@@ -100,7 +101,7 @@ def load(
     like: Mapping[str, Sequence[int]],
     low: Low = Low(),
     *,
-    dtype: str = "bfloat16",
+    dtype: str = "auto",
     device: str = "auto",
     seed: int = 0,
 ) -> Student:
@@ -122,9 +123,11 @@ def load(
             "take one that is shaped like Llama, Qwen2, Qwen3 or Mistral"
         )
     torch.manual_seed(seed)
-    base = _quietly(
-        transformers.AutoModelForCausalLM.from_pretrained, directory, dtype=getattr(torch, dtype), local_files_only=True
-    ).to(_device(device))
+    where = _device(device)
+    kind = getattr(torch, chosen(dtype, where))
+    base = _quietly(transformers.AutoModelForCausalLM.from_pretrained, directory, dtype=kind, local_files_only=True).to(
+        where
+    )
     if max(controls.values(), default=0) >= shape.vocabulary:
         base.resize_token_embeddings(max(controls.values()) + 1, mean_resizing=False)
     matrix, output = base.get_input_embeddings().weight, base.get_output_embeddings().weight

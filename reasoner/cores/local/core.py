@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reasoner.cores.local.network import Network
     from reasoner.cores.local.rows import Event, Kind
 
-Dtype = Literal["bfloat16", "float32", "int4"]
+Dtype = Literal["auto", "bfloat16", "float32", "int4"]
 Device = Literal["cpu", "cuda", "auto"]
 _NONE = Sampling()
 
@@ -28,8 +28,9 @@ class LocalCore:
     `kv_bytes` are used up: going on from an earlier prefix computes only tokens that were never seen.
 
     Args:
-        dtype: of the weights; "int4" makes a single stream on a CPU quicker, takes a third more memory than bfloat16,
-            and costs some fidelity (benchmarks/core.md).
+        dtype: of the weights: "auto" is bfloat16 where the device multiplies it, else float32; "int4" makes a single
+            stream on a CPU quicker, takes a third more memory than the others, and costs some fidelity
+            (benchmarks/core.md).
         kv_bytes: budget of the keys and values of all prefixes together.
         max_rows: completions computed side by side; more wait their turn.
         adapter: a directory with what was trained of this model; its reward heads take the place of the model's own.
@@ -44,7 +45,7 @@ class LocalCore:
         self,
         directory: Path,
         *,
-        dtype: Dtype = "bfloat16",
+        dtype: Dtype = "auto",
         device: Device = "auto",
         kv_bytes: int = 512 * 2**20,
         max_rows: int = 64,
@@ -58,12 +59,13 @@ class LocalCore:
             self._tokenizer = HubTokenizer(directory, known.controls if known else {})
             network = loading.result()
         from reasoner.cores.local.engine import Engine
+        from reasoner.cores.local.precision import chosen
 
         self.info = CoreInfo(
             name=f"{directory.name}+{adapter.name}" if adapter else directory.name,
             digest=known.digest if known else digest(directory),
             context=network.context,
-            dtype=dtype,
+            dtype=chosen(dtype, network.device),
             token_ids=True,
             can_score=True,
             can_value=network.keeps_hidden,

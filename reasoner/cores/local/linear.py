@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
+from reasoner.cores.local.precision import multiplies_bfloat16
+
 
 class Linear(Protocol):
     """`x @ weight.T + bias`."""
@@ -26,14 +28,15 @@ class Plain:
 
 
 class Packed:
-    """bfloat16 on a CPU, packed once for oneDNN: 1.5 to 5 times faster than plain, which is reordered at every call."""
+    """On a CPU, packed once for oneDNN: 1.5 to 5 times faster than plain, which is reordered at every call."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
         self._bias = bias
+        self._dtype = weight.dtype
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.to(torch.bfloat16)
+        x = x.to(self._dtype)
         out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
         return out
 
@@ -42,7 +45,8 @@ class Quartered:
     """4-bit weights on a CPU: 16 evenly spaced values for every 32 weights of a row.
 
     A few rows are multiplied straight from the 4 bits, a quarter of bfloat16's traffic. Many rows cost more arithmetic
-    than traffic, and are multiplied by the same values in bfloat16: the model is the same whatever shares its batch.
+    than traffic, and are multiplied by the same values in the type they came in: the model is the same whatever
+    shares its batch.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
@@ -91,13 +95,15 @@ def make_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, quartered: b
     """The quickest form of a matrix (out, in). `quartered` asks for 4 bits a weight."""
     if quartered:
         return Quartered(weight, bias)
-    if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and _can_pack():
+    if weight.device.type == "cpu" and _can_pack(weight.dtype):
         return Packed(weight, bias)
     return Plain(weight, bias)
 
 
-def _can_pack() -> bool:
-    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
+def _can_pack(dtype: torch.dtype) -> bool:
+    if dtype == torch.bfloat16:
+        return multiplies_bfloat16()
+    return dtype == torch.float32 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 _BLOCK = 256

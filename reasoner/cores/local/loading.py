@@ -8,6 +8,7 @@ from reasoner.cores.local.adapted import Adapted, Trained
 from reasoner.cores.local.checkpoint import Checkpoint, read_config
 from reasoner.cores.local.decoder import Decoder, shape_of
 from reasoner.cores.local.network import Network
+from reasoner.cores.local.precision import chosen
 from reasoner.errors import CoreError
 from reasoner.models.directory import check
 
@@ -21,16 +22,17 @@ def load_network(directory: Path, dtype: str, device: str, trained: Trained | No
     """
     shape = shape_of(read_config(check(directory)))
     where = _device(device)
-    if dtype not in ("bfloat16", "float32", "int4"):
-        raise CoreError(f"dtype {dtype} is not computed here: choose bfloat16, float32 or int4")
+    if dtype not in ("auto", "bfloat16", "float32", "int4"):
+        raise CoreError(f"dtype {dtype} is not computed here: choose auto, bfloat16, float32 or int4")
     if dtype == "int4" and where.type != "cpu":
         raise CoreError(f"int4 is computed on a CPU alone, not on {where.type}: choose bfloat16")
-    kind = torch.float32 if dtype == "float32" else torch.bfloat16
+    beside = chosen("auto" if dtype == "int4" else dtype, where)
+    kind = torch.float32 if beside == "float32" else torch.bfloat16
     if shape is not None:
         checkpoint = Adapted(directory, trained, kind) if trained else Checkpoint(directory)
         return Decoder(shape, checkpoint, kind, where, quartered=dtype == "int4")
     if dtype == "int4":
-        raise CoreError(f"{directory.name} is computed by transformers, which has no int4 here: choose bfloat16")
+        raise CoreError(f"{directory.name} is computed by transformers, which has no int4 here: choose auto")
     from reasoner.cores.local.foreign import Foreign
 
     return Foreign(directory, kind, where, trained)

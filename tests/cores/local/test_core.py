@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from reasoner.cores.local import LocalCore
+from reasoner.cores.local.precision import chosen
 from reasoner.errors import CoreError
 from reasoner.protocols import Core
 from reasoner.types import Completion, Piece, Sampling, Usage
@@ -63,6 +65,22 @@ async def test_the_same_seed_samples_the_same_whatever_the_batch(core: LocalCore
     assert among.ids == alone.ids
     other = await core.complete(PROMPT, Sampling(temperature=0.9, top_p=0.9, seed=8, max_tokens=12))
     assert other.ids != alone.ids
+
+
+@pytest.mark.parametrize("multiplies", [False, True])
+def test_a_cpu_that_does_not_multiply_bfloat16_computes_in_float32_unless_told(
+    monkeypatch: pytest.MonkeyPatch, multiplies: bool
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: multiplies)
+    assert chosen("auto", torch.device("cpu")) == ("bfloat16" if multiplies else "float32")
+    assert chosen("auto", torch.device("cuda")) == "bfloat16"
+    assert chosen("bfloat16", torch.device("cpu")) == "bfloat16"
+
+
+async def test_a_record_says_in_which_numbers_the_core_computed(tiny: Any) -> None:
+    core = LocalCore(tiny.directory, device="cpu", kv_bytes=2**22)
+    assert core.info.dtype == chosen("auto", torch.device("cpu"))
+    await core.close()
 
 
 @pytest.mark.parametrize(("dtype", "apart"), [("bfloat16", 0.4), ("float32", 1e-4)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reasoner.cores.local.linear import Linear, Packed, Quartered, make_linear
+from reasoner.cores.local.linear import Linear, Quartered, make_linear
 
 WEIGHT = (torch.randn(96, 64, generator=torch.Generator().manual_seed(0)) * 0.1).bfloat16()
 BIAS = torch.linspace(-1, 1, 96).bfloat16()
@@ -19,8 +19,9 @@ def rows(count: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 @pytest.mark.parametrize("quartered", [False, True])
-def test_the_result_is_near_the_exact_one(count: int, quartered: bool) -> None:
-    linear: Linear = make_linear(WEIGHT, BIAS, quartered=quartered)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_the_result_is_near_the_exact_one(count: int, quartered: bool, dtype: torch.dtype) -> None:
+    linear: Linear = make_linear(WEIGHT.to(dtype), BIAS.to(dtype), quartered=quartered)
     x = rows(count)
     away = (linear(x).float() - exact(WEIGHT, x)).norm() / exact(WEIGHT, x).norm()
     assert away < (0.1 if quartered else 0.01)
@@ -31,7 +32,7 @@ def test_few_rows_and_many_see_the_same_four_bit_weights() -> None:
     x = rows(40)
     one_by_one = torch.cat([linear(row[None]) for row in x])
     assert torch.allclose(one_by_one.float(), linear(x).float(), atol=0.02)
-    assert not torch.allclose(linear(x).float(), Packed(WEIGHT, BIAS)(x).float(), atol=0.02)
+    assert not torch.allclose(linear(x).float(), exact(WEIGHT, x), atol=0.02)
 
 
 def test_weights_that_lie_on_a_grid_of_sixteen_are_kept_exactly() -> None:
