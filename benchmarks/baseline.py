@@ -1,6 +1,6 @@
 """The ruler: what a core does alone, recorded once, sample by sample, so that every later claim has its opponent.
 
-    python benchmarks/baseline.py SET [--samples 16] [--model NAME] [--dtype bfloat16|int4]
+    python benchmarks/baseline.py SET [--samples 16] [--limit N] [--model NAME] [--dtype DTYPE] [--keep]
 
 SET names problems and the prompt:
 
@@ -13,8 +13,10 @@ SET names problems and the prompt:
     gsm8k-train       400 other problems of the training file, as gsm8k-cot, for the same
 
 For each problem one greedy sample (sample -1) and `--samples` at temperature 0.8, each with its tokens, their
-log-probabilities, its outcome and, for code, every test's. One line a sample in `runs/baseline/`; an interrupted run
-goes on. Code runs in the sandbox alone. Printed: greedy and coverage (pass@k, unbiased; Chen et al., 2107.03374).
+log-probabilities, its outcome and, for code, every test's. Tasks come in an order drawn with seed 0, so that the first
+N are a fair draw. One line a sample in `runs/baseline/`; an interrupted run goes on, from `benchmarks/records/` where
+that was kept (`--keep` packs it so). Code runs in the sandbox alone. Printed: greedy and coverage (pass@k, unbiased;
+Chen et al., 2107.03374).
 """
 
 import argparse
@@ -28,6 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from records import ROOT, keep, read, recording
+
 from reasoner.assembly import assemble
 from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.dialect.driven import Driven
@@ -39,7 +43,6 @@ from reasoner.tasks import read_jsonl
 from reasoner.tree import derive_seed
 from reasoner.types import Completion, Limits, Sampling, Suite, Task
 
-ROOT = Path(__file__).resolve().parent.parent
 TEMPERATURE, MOST = 0.8, 400
 HELD_OUT, LEARNT, SHORT = 300, 400, 150
 Row = dict[str, Any]
@@ -150,7 +153,8 @@ def last_number(text: str) -> float | None:
 
 async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
     out.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = read(out)
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = {(row["task"], row["sample"]) for row in rows}
     config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
     async with assemble(config) as reasoner:
@@ -161,14 +165,17 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
                 completion = await reasoner.core.complete(problem.prefix, sampling(problem, sample, reasoner))
             async with graders:
                 outcome = await problem.grade(completion.text)
-            rows.append(line := row(problem, sample, completion, outcome))
+            rows.append(line := {**drawn, **row(problem, sample, completion, outcome)})
             with out.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             if len(rows) % 50 == 0:
                 print(f"{len(rows)} samples, {sum(r['correct'] for r in rows)} correct", file=sys.stderr, flush=True)
 
-        given = problems(flags.set, reasoner.core.tokenizer, reasoner.sandbox, flags.data)
-        asked = [(p, k) for p in given for k in range(-1, flags.samples)]
+        info = reasoner.core.info
+        drawn = {"core": info.digest[:12], "dtype": info.dtype}
+        given = list(problems(flags.set, reasoner.core.tokenizer, reasoner.sandbox, flags.data))
+        random.Random(0).shuffle(given)
+        asked = [(p, k) for p in given[: flags.limit] for k in range(-1, flags.samples)]
         await asyncio.gather(*(one(p, k) for p, k in asked if (p.id, k) not in done))
     return rows
 
@@ -190,7 +197,7 @@ def row(problem: Problem, sample: int, completion: Completion, outcome: Row) -> 
         "prompt": len(problem.prefix),
         "ids": completion.ids,
         "text": completion.text,
-        "logprobs": [round(p, 4) for p in completion.logprobs],
+        "logprobs": [round(p, 3) for p in completion.logprobs],
         "finish": completion.finish,
         **outcome,
     }
@@ -221,13 +228,19 @@ def main() -> None:
     parser.add_argument("set", choices=names, metavar="SET", help=", ".join(names))
     parser.add_argument("--samples", type=int, default=16, help="beside the greedy one (default 16)")
     parser.add_argument("--rows", type=int, default=48, help="completions side by side (default 48)")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N problems of the drawn order")
     parser.add_argument("--model", default=CoreConfig.model)
-    parser.add_argument("--dtype", default=CoreConfig.dtype, choices=("bfloat16", "float32", "int4"))
+    parser.add_argument("--dtype", default=CoreConfig.dtype, choices=("auto", "bfloat16", "float32", "int4"))
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--keep", action="store_true", help="pack what was recorded into benchmarks/records/ and end")
     flags = parser.parse_args()
-    name = "-".join([flags.set, flags.model or "default", flags.dtype])
-    rows = asyncio.run(record(flags, ROOT / "runs" / "baseline" / f"{name}.jsonl"))
+    out = recording(flags.set, flags.model)
+    if flags.keep:
+        kept = keep(out)
+        print(f"{kept}: {kept.stat().st_size / 1e6:.2f} MB")
+        return
+    rows = asyncio.run(record(flags, out))
     found = figures(rows, flags.samples)
     print("\n".join(f"{key:10} {value['value']:6.2f} %" for key, value in found.items()))
     print(json.dumps(found))

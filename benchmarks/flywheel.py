@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from baseline import ROOT, mbpp_ids
+from baseline import mbpp_ids
 from flywheel_heads import selectors
 from flywheel_live import ARMS, Row, again, live, parsed, untrained
+from records import ROOT, read, recording
 
 from reasoner.config import SearchConfig, SpeechConfig
 from reasoner.estimates import Difference, difference, wilson
@@ -169,10 +170,10 @@ FIRST = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
 
 
 def recorded(name: str) -> list[Row]:
-    path = ROOT / "runs" / "baseline" / f"{name}-default-bfloat16.jsonl"
+    path = recording(name)
     if not path.exists():
         raise Missing(f"record it first: python benchmarks/baseline.py {name}")
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return read(path)
 
 
 def solved(rows: dict[str, Row]) -> dict[str, float]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from baseline import ROOT, problems
+from baseline import problems
+from records import ROOT
 
 from reasoner import models
 from reasoner.cores.local.tuning import tune_process

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from baseline import ROOT, held_out
+from baseline import held_out
+from records import ROOT
 
 from reasoner import models
 from reasoner.assembly import assemble

@@ -27,7 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from baseline import ROOT, mbpp_ids
+import records
+from baseline import mbpp_ids
+from records import ROOT, WORK, recording
 from search_judged import Row, certainty, judged
 from search_live import live, spent
 
@@ -43,7 +45,6 @@ from reasoner.verifiers.calibrate import Row as Known
 from reasoner.verifiers.calibrate import calibrated
 from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
 
-BASELINE = ROOT / "runs" / "baseline"
 SAMPLES, VOTES = 16, 40
 Figures = dict[str, dict[str, Any]]
 
@@ -70,13 +71,13 @@ def main() -> None:
 # --- what was recorded -----------------------------------------------------------------------------------------------
 
 
-def recorded(name: str, flags: argparse.Namespace, model: str = "default") -> list[Row]:
+def recorded(name: str, flags: argparse.Namespace, model: str = "") -> list[Row]:
     """The rows of those of a set's tasks that have all their samples."""
-    path = BASELINE / f"{name}-{model}-bfloat16.jsonl"
+    path = recording(name, model)
     if not path.exists():
-        asked = f"{name}{'' if model == 'default' else f' --model {model}'}"
+        asked = f"{name}{f' --model {model}' if model else ''}"
         raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {asked}")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = records.read(path)
     ids = {str(i) for i in mbpp_ids(name)} if name.startswith("mbpp") else {r["task"] for r in rows}
     drawn = Counter(row["task"] for row in rows)
     full = {task for task, count in drawn.items() if count == max(drawn.values())}
@@ -86,7 +87,7 @@ def recorded(name: str, flags: argparse.Namespace, model: str = "default") -> li
 
 def judged_rows(flags: argparse.Namespace) -> list[Row]:
     rows = [row for row in recorded(flags.set, flags) if row["sample"] < SAMPLES]
-    kept = BASELINE / f"{flags.set}-judged.jsonl"
+    kept = WORK / f"{flags.set}-judged.jsonl"
     wanted = {row["task"] for row in rows}
     found = asyncio.run(judged(rows, flags.data, models.resolve(models.default()), kept))
     return [row for row in found if row["task"] in wanted]
@@ -147,7 +148,7 @@ def calibration(flags: argparse.Namespace) -> Figures:
 
 
 def votes(flags: argparse.Namespace) -> Figures:
-    path = BASELINE / "gsm8k-cot-default-bfloat16.jsonl"
+    path = recording("gsm8k-cot")
     if not path.exists():
         raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py gsm8k-cot --samples {VOTES}")
     pools = [pool for pool in read_pools([path]) if len(pool.samples) >= VOTES]
@@ -216,7 +217,7 @@ def _beside(flags: argparse.Namespace, row: str, name: str, search: SearchConfig
 
 def _plain_pools(flags: argparse.Namespace) -> dict[str, Draws]:
     tasks = {row["task"] for row in recorded(flags.set, flags)}
-    pools = read_pools([BASELINE / f"{flags.set}-default-bfloat16.jsonl"], "all")
+    pools = read_pools([recording(flags.set)], "all")
     return {pool.task: pool.draws("certainty") for pool in pools if pool.task in tasks}
 
 

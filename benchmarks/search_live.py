@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from baseline import ROOT
+from records import ROOT
 
 from reasoner.assembly import assemble
 from reasoner.config import BudgetConfig, Config, SearchConfig

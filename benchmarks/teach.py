@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from baseline import HELD_OUT, ROOT, held_out, learnt, mbpp_ids
+from baseline import HELD_OUT, held_out, learnt, mbpp_ids
+from records import ROOT
 
 from reasoner import models
 from reasoner.cli import main as reasoner

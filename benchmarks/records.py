@@ -1,0 +1,40 @@
+"""Where recorded samples lie: at work in `runs/baseline/`, a line each; kept beside this file in `records/`, packed.
+
+What is kept took hours of a CPU, so that figures can be made again, and recording goes on, without drawing it anew.
+"""
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK, KEPT = ROOT / "runs" / "baseline", ROOT / "benchmarks" / "records"
+Row = dict[str, Any]
+
+
+def recording(name: str, model: str = "") -> Path:
+    """The file of a set's samples by a model (empty: the default one), unpacked if it was kept and nobody went on."""
+    stem = f"{name}-{Path(model).name or 'default'}"
+    path, kept = WORK / f"{stem}.jsonl", KEPT / f"{stem}.jsonl.xz"
+    if not path.exists() and kept.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lzma.decompress(kept.read_bytes()))
+    return path
+
+
+def read(path: Path) -> list[Row]:
+    """A last line that was cut is left out, and drawn again."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def keep(path: Path) -> Path:
+    """Pack a file at work into what the repository keeps, sorted by task and sample."""
+    rows = sorted(read(path), key=lambda row: (row["task"], row["sample"]))
+    KEPT.mkdir(exist_ok=True)
+    kept = KEPT / f"{path.name}.xz"
+    kept.write_bytes(lzma.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), preset=9))
+    return kept
