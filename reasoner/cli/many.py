@@ -56,6 +56,7 @@ examples:
   reasoner report runs/mbpp
   reasoner report runs/single runs/rewind --html report.html
   reasoner report runs/humaneval --samples samples.jsonl
+  reasoner report runs/gsm --inspect logs/gsm.eval
 
 """
 
@@ -132,6 +133,9 @@ def _report(parser: Parser) -> None:
     parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="what 'reasoner run' wrote")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with tables and figures")
     parser.add_argument("--samples", metavar="FILE", type=Path, help="write the solutions as evalplus reads them")
+    parser.add_argument(
+        "--inspect", metavar="FILE", type=Path, help="write a log as inspect_ai reads it: FILE.eval or FILE.json"
+    )
     flags.json(parser)
 
 

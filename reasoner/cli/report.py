@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -22,8 +23,9 @@ _SEED = 20240731
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.samples and len(arguments.runs) > 1:
-        raise ConfigError(f"--samples takes one run, and {len(arguments.runs)} are given: name one DIR")
+    for flag, given in (("--samples", arguments.samples), ("--inspect", arguments.inspect)):
+        if given and len(arguments.runs) > 1:
+            raise ConfigError(f"{flag} takes one run, and {len(arguments.runs)} are given: name one DIR")
     runs = read_runs(arguments.runs)
     found = list(tables(runs, chance))
     if arguments.json:
@@ -33,6 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.samples:
         count = write_samples(arguments.runs[0], arguments.samples)
         print(f"samples {count} in {arguments.samples}", file=sys.stderr)
+    if arguments.inspect:
+        count = _logged(arguments.runs[0], arguments.inspect)
+        print(f"log {count} samples in {arguments.inspect}", file=sys.stderr)
     if arguments.html:
         from reasoner.report.charts import charts
 
@@ -59,6 +64,16 @@ def show(found: Sequence[Table]) -> None:
         if table.note:
             console.print(Text(table.note, "dim"))
         console.print()
+
+
+def _logged(run: Path, to: Path) -> int:
+    try:
+        from reasoner.report.evallog import write_log
+    except ImportError as error:
+        raise ConfigError(
+            f"--inspect needs inspect_ai ({error}): pip install 'reasoner[inspect]', or leave --inspect out"
+        ) from error
+    return write_log(run, to)
 
 
 def _write(arguments: argparse.Namespace, text: str) -> None:
