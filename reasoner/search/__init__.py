@@ -107,7 +107,9 @@ class _Wanted:
         return Steps(guide, self.sampling, ends=_PARAGRAPH, averaged=guide != LIKELIHOOD)
 
     def beam(self, rule: Rule) -> Beam:
-        return Beam(self.steps, self.config.attempts, self.config.beam_width, rule)
+        """Every step of code is an attempt, so a level has the share of them that is kept of it."""
+        most, width = self.config.attempts, self.config.beam_width
+        return Beam(self.steps, -(-most // width) if self.kind == "coding" else most, width, rule, most=most)
 
 
 @dataclass(frozen=True)

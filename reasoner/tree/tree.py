@@ -40,6 +40,7 @@ class Tree:
     _texts: set[tuple[NodeId | None, int]] = field(default_factory=set)
     _echoes: set[NodeId] = field(default_factory=set)
     _candidates: int = 0
+    _dropped: int = 0
     _polls: dict[str, Poll] = field(default_factory=dict)
     _ranked: dict[str, list[tuple[float, NodeId]]] = field(default_factory=dict)
     _rewinds: Counter[NodeId] = field(default_factory=Counter)
@@ -84,6 +85,7 @@ class Tree:
         """Forget a head that was cancelled or failed; its ordinal is not used again."""
         if self._heads.pop(head.id, None):
             self._land(head)
+            self._dropped += 1
 
     def _fly(self, head: Head) -> None:
         self._heads[head.id] = head
@@ -164,6 +166,11 @@ class Tree:
     @property
     def in_flight(self) -> list[Head]:
         return list(self._heads.values())
+
+    @property
+    def dropped(self) -> int:
+        """How many times a head was dropped."""
+        return self._dropped
 
     def opened_as(self, *moves: Move) -> int:
         """How many heads were ever opened with one of these moves."""

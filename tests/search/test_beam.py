@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from reasoner.config import SearchConfig
 from reasoner.ledger import Cost, Ledger
-from reasoner.search import Beam, Steps
+from reasoner.search import Beam, Steps, make
 from reasoner.tree import LIKELIHOOD, Tree
 from reasoner.types import Sampling, Span, Step, StepKind, Verdict
 
@@ -138,3 +139,35 @@ def test_it_goes_on_where_heads_were_dropped(tree: Tree) -> None:
     for head in tree.in_flight:
         tree.drop(head)
     assert open_all(tree, beam) == {0: 3}
+
+
+def test_being_asked_twice_changes_nothing(tree: Tree) -> None:
+    beam = Beam(STEPS, 4, 2)
+    open_all(tree, beam)
+    land(tree, 0.1, 0.2, 0.3, 0.4)
+    assert beam.select(tree, LEDGER, 4) == beam.select(tree, LEDGER, 4) == Beam(STEPS, 4, 2).select(tree, LEDGER, 4)
+
+
+@pytest.mark.parametrize(("n", "m"), [(6, 4), (2, 4), (7, 3), (8, 4)])
+def test_subtrees_have_no_more_beams_than_there_are_whatever_the_width(tree: Tree, n: int, m: int) -> None:
+    beam = Beam(STEPS, n, m, "dvts")
+    for _ in range(4):
+        assert open_all(tree, beam).total() == n
+        land(tree, *[0.5] * n)
+
+
+@pytest.mark.parametrize("name", ["beam", "dvts", "rebase"])
+@pytest.mark.parametrize(("attempts", "depth"), [(1, 1), (2, 2), (6, 3), (16, 4)])
+def test_attempts_at_code_and_their_revisions_are_as_many_as_was_said(
+    tree: Tree, name: str, attempts: int, depth: int
+) -> None:
+    beam = make(SearchConfig(strategy=name, attempts=attempts), "coding")
+    while True:
+        for expand in beam.select(tree, LEDGER, 3 - len(tree.in_flight)):
+            tree.opened(expand)
+        if not tree.in_flight:
+            break
+        head = tree.in_flight[0]
+        step = Step("act", "x", (Span((len(tree),), sampled=True, logprobs=(-0.5,)),))
+        tree.add(head, [step], "w", [Verdict(0.3 + len(tree) / 100, "visible")], Cost())
+    assert (tree.candidates, tree.depth) == (attempts, depth), "a level is the share that is kept"

@@ -3,6 +3,7 @@ finished, counted in Python calls and so the same on any machine."""
 
 import importlib.util
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -10,8 +11,10 @@ import pytest
 
 from reasoner.ledger import Ledger
 from reasoner.protocols import Strategy
+from reasoner.search import Beam, Steps
+from reasoner.search.beam import Rule
 from reasoner.tree import Tree
-from reasoner.types import Step
+from reasoner.types import Expand, NodeId, Step
 
 LEDGER = Ledger(clock=lambda: 0.0)
 
@@ -47,6 +50,36 @@ def test_choosing_costs_no_walk_over_finished_nodes(toys: ModuleType, name: str)
     early = max(calls(toys, strategy, tree, nodes, depth) for nodes in (300, 310))
     late = max(calls(toys, strategy, tree, nodes, depth) for nodes in (1600, 1610))
     assert late < 3 * early + 100
+
+
+@pytest.mark.parametrize("rule", ["top", "dvts", "rebase"])
+@pytest.mark.parametrize(("wide", "deep"), [(40, 50), (400, 12), (1200, 4)])
+def test_a_level_is_ranked_once_however_wide_it_is(toys: ModuleType, rule: Rule, wide: int, deep: int) -> None:
+    strategy = Counted(Beam(Steps("value", depth=deep), wide, 4, rule))
+    tree = Tree("scheduling")
+    tree.plant([Step("task", "")], "")
+    toys.grow(strategy, tree, 3 * wide, deep)
+    assert strategy.calls / len(tree) < 120
+
+
+@dataclass
+class Counted:
+    """A strategy, and how many calls all its choices took."""
+
+    strategy: Strategy
+    calls: int = 0
+
+    def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
+        def profile(frame: object, event: str, argument: object) -> None:
+            self.calls += event in ("call", "c_call")
+
+        sys.setprofile(profile)
+        chosen = self.strategy.select(tree, ledger, free)
+        sys.setprofile(None)
+        return chosen
+
+    def answer(self, tree: Tree) -> NodeId | None:
+        return self.strategy.answer(tree)
 
 
 def calls(toys: ModuleType, strategy: Strategy, tree: Tree, nodes: int, depth: int) -> int:
