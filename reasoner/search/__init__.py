@@ -121,7 +121,9 @@ class _Known:
 _KNOWN = {
     "rewind": _Known(
         "fresh attempts, and the best ones begun again from a doubtful token",
-        lambda w: Rewind(w.config.attempts, w.sampling, lessons=w.config.lessons, think=w.config.think),
+        lambda w: Rewind(
+            w.config.attempts, w.sampling, lessons=w.config.lessons, think=w.config.think, guide=w.config.guide
+        ),
     ),
     "vote": _Known(
         "independent attempts, answered as most of them do (weighed by --guide)",
@@ -129,7 +131,7 @@ _KNOWN = {
     ),
     "adaptive": _Known(
         "fresh attempts, rewinds or revisions by how hard the first samples were",
-        lambda w: Adaptive(w.config.attempts, w.sampling, think=w.config.think),
+        lambda w: Adaptive(w.config.attempts, w.sampling, think=w.config.think, guide=w.config.guide),
     ),
     "beam": _Known("step by step, the best go on by --guide", lambda w: w.beam("top")),
     "dvts": _Known("beam search in subtrees that never meet", lambda w: w.beam("dvts")),
@@ -144,11 +146,11 @@ _KNOWN = {
     ),
     "revise": _Known(
         "each attempt sees the one before it and its tests",
-        lambda w: Revise(w.config.attempts, w.sampling, think=w.config.think),
+        lambda w: Revise(w.config.attempts, w.sampling, w.config.think, w.config.guide),
     ),
     "best_of_n": _Known(
         "independent attempts, the best by the visible tests",
-        lambda w: BestOfN(w.config.attempts, w.sampling, think=w.config.think),
+        lambda w: BestOfN(w.config.attempts, w.sampling, w.config.think, w.config.guide),
     ),
     "single": _Known(
         "one greedy attempt",

@@ -32,6 +32,7 @@ class Adaptive:
     sampling: Sampling = Sampling(temperature=0.7)
     probes: int = 4
     think: bool = False
+    guide: str = ""
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt", "revise")
@@ -45,7 +46,7 @@ class Adaptive:
         return self._rest(tree, ledger, min(free, self.n - opened))
 
     def answer(self, tree: Tree) -> NodeId | None:
-        return elected(tree)
+        return elected(tree, self.guide)
 
     def _rest(self, tree: Tree, ledger: Ledger, count: int) -> list[Expand]:
         opened, ease = tree.opened_as("attempt", "revise"), _ease(tree)

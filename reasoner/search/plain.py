@@ -1,20 +1,33 @@
 """The plain strategies: one sample, many independent samples, and sequential revision."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 from reasoner.ledger import Ledger
-from reasoner.tree import Tree
+from reasoner.tree import LIKELIHOOD, Node, Tree
 from reasoner.types import Expand, NodeId, Sampling
 
 VISIBLE = "visible"
 
 
-def leader(tree: Tree) -> NodeId | None:
-    """The attempt that the visible tests score highest; where nothing scored, the last attempt."""
+def leader(tree: Tree, guide: str = "") -> NodeId | None:
+    """The attempt that the visible tests score highest. Where none was tested, the one that the source `guide` scores
+    highest, else the one that its core found likeliest; where nothing scored, the last."""
     best = tree.best(VISIBLE)
     if best is not None:
         return best
+    ranked = chain(tree.ranked(guide), tree.ranked(LIKELIHOOD))
+    found = next((node for node in ranked if _is_whole(tree[node], answers=tree.candidates > 0)), None)
+    if found is not None:
+        return found
     return next((n.id for n in reversed(tree.nodes) if n.step("act") or n.step("answer")), None)
+
+
+def _is_whole(node: Node, *, answers: bool) -> bool:
+    """Whether it is an answer, or where there are none, code that can be used."""
+    if answers:
+        return node.step("answer") is not None
+    return node.step("act") is not None and node.step("malformed") is None
 
 
 @dataclass(frozen=True)
@@ -40,13 +53,14 @@ class BestOfN:
     n: int = 16
     sampling: Sampling = Sampling(temperature=0.8)
     think: bool = False
+    guide: str = ""
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         count = min(free, self.n - tree.opened_as("attempt"))
         return [Expand(tree.root, "attempt", self.sampling, think=self.think)] * count
 
     def answer(self, tree: Tree) -> NodeId | None:
-        return leader(tree)
+        return leader(tree, self.guide)
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,7 @@ class Revise:
     n: int = 8
     sampling: Sampling = Sampling(temperature=0.4)
     think: bool = False
+    guide: str = ""
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt", "revise")
@@ -67,4 +82,4 @@ class Revise:
         return [Expand(tree.nodes[-1].id, "revise", self.sampling)]
 
     def answer(self, tree: Tree) -> NodeId | None:
-        return leader(tree)
+        return leader(tree, self.guide)

@@ -44,6 +44,7 @@ class Rewind:
     lessons: bool = False
     inside: float = 0.8
     think: bool = False
+    guide: str = ""
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt")
@@ -60,7 +61,7 @@ class Rewind:
         return [self._attempt(tree, ordinal) for ordinal in range(opened, min(self.n, opened + free))]
 
     def answer(self, tree: Tree) -> NodeId | None:
-        return leader(tree)
+        return leader(tree, self.guide)
 
     def _reflection(self, tree: Tree) -> list[Expand]:
         """Reflect on the first attempt, when its tests said something."""

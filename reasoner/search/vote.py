@@ -39,13 +39,13 @@ class Vote:
 
 def elected(tree: Tree, weight: str = "") -> NodeId | None:
     """The node to answer with: of the leading answer, the node with most weight, the earliest of equals. Where nobody
-    voted it is the best by the visible tests, and where nothing scored the last attempt.
+    voted it is the best attempt by anything else that speaks (`leader`).
 
     A source that scored none of the voters weighs nothing: then votes are counted.
     """
     ballot = _leading(tree, weight)
     if ballot is None:
-        return leader(tree)
+        return leader(tree, weight)
     return max(ballot.nodes, key=lambda node: (tree.score(node, weight) or 0.0, -node))
 
 

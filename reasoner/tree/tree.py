@@ -12,6 +12,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from reasoner.ledger import Cost
 from reasoner.tree.node import Head, Node
@@ -248,11 +249,15 @@ class Tree:
 
     def best(self, source: str) -> NodeId | None:
         """The node that this source scores highest, the earliest of equals."""
-        return next(iter(self.top(source, 1)), None)
+        return next(self.ranked(source), None)
 
     def top(self, source: str, count: int) -> list[NodeId]:
         """The `count` nodes that this source scores highest, best first, earlier before later."""
-        return [node for _, node in self._ranked.get(source, [])[:count]]
+        return list(islice(self.ranked(source), count))
+
+    def ranked(self, source: str) -> Iterator[NodeId]:
+        """The nodes that this source scored, best first, earlier before later."""
+        return (node for _, node in self._ranked.get(source, ()))
 
     def rewinds(self, node: NodeId) -> int:
         """How many heads began with a part of this node's code."""

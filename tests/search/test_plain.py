@@ -1,10 +1,14 @@
 """Search on hand-built trees: no core, no sandbox."""
 
+import pytest
+
+from reasoner.config import SearchConfig
 from reasoner.ledger import Ledger
 from reasoner.protocols import Strategy
-from reasoner.search.plain import BestOfN, Revise, Single
+from reasoner.search import make
+from reasoner.search.plain import BestOfN, Revise, Single, leader
 from reasoner.tree import Tree
-from reasoner.types import Span, Step, Verdict
+from reasoner.types import Expand, Sampling, Span, Step, StepKind, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 WROTE = Step("act", "", (Span((1,), sampled=True),))
@@ -68,3 +72,42 @@ def test_without_verdicts_the_last_attempt_answers() -> None:
     tree.add(head, [WROTE], "s1", [], LEDGER.spent)
     assert BestOfN().answer(tree) == 1
     assert BestOfN().answer(planted()) is None
+
+
+def wrote(tree: Tree, logprob: float, *verdicts: Verdict, also: StepKind | None = None) -> int:
+    """An attempt without tests, of one token."""
+    steps = [Step("act", "x", (Span((1,), sampled=True, logprobs=(logprob,)),))]
+    steps += [Step(also, "x")] if also else []
+    return tree.add(tree.opened(Expand(0, "attempt", Sampling())), steps, "w", verdicts, LEDGER.spent)
+
+
+@pytest.mark.parametrize("name", ["rewind", "vote", "best_of_n", "adaptive", "revise"])
+def test_code_without_tests_is_answered_as_the_guide_thinks_best(name: str) -> None:
+    tree = planted()
+    for score in (0.3, 0.99, 0.5, 0.3):
+        wrote(tree, -0.1 * len(tree), Verdict(score, "judge"))
+    assert make(SearchConfig(strategy=name, guide="judge")).answer(tree) == 2
+    assert make(SearchConfig(strategy=name)).answer(tree) == 1, "without a guide the likeliest answers"
+    assert make(SearchConfig(strategy=name, guide="absent")).answer(tree) == 1, "and with one that is silent"
+
+
+def test_code_that_cannot_be_used_answers_only_where_there_is_no_other() -> None:
+    tree = planted()
+    broken = wrote(tree, -0.1, Verdict(0.9, "judge"), also="malformed")
+    assert leader(tree, "judge") == broken
+    whole = wrote(tree, -2.0, Verdict(0.1, "judge"))
+    assert leader(tree, "judge") == leader(tree) == whole
+
+
+def test_an_answer_goes_before_the_code_that_was_run_for_it() -> None:
+    tree = planted()
+    wrote(tree, -0.1)
+    answered = wrote(tree, -2.0, also="answer")
+    assert leader(tree) == answered
+
+
+def test_visible_tests_go_before_every_guide() -> None:
+    tree = planted()
+    tested = wrote(tree, -2.0, Verdict(0.1, "judge"), Verdict(0.5, "visible"))
+    wrote(tree, -0.1, Verdict(0.9, "judge"), Verdict(0.2, "visible"))
+    assert leader(tree, "judge") == tested
