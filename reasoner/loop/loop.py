@@ -7,6 +7,7 @@ Whatever the model or its code does wrong ends as a step of the node; only our o
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from numbers import Real
 from typing import Protocol
 
 from reasoner.config import SpeechConfig
@@ -82,13 +83,24 @@ async def _word(verifier: Verifier, scene: Scene, node: Node) -> Verdict | None:
         raise
     except Exception as error:  # noqa: BLE001 - a verifier may be the user's own code
         return Verdict(0.0, BROKEN, f"{type(verifier).__name__} raised {type(error).__name__}: {error}"[:_DETAIL])
-    if verdict is None or (isinstance(verdict, Verdict) and _is_number(verdict.score)):
-        return verdict
-    return Verdict(0.0, BROKEN, f"{type(verifier).__name__} gave {verdict!r}, which is no verdict"[:_DETAIL])
+    if verdict is None:
+        return None
+    wrong = Verdict(0.0, BROKEN, f"{type(verifier).__name__} gave what is no verdict: {verdict!r}"[:_DETAIL])
+    return _plain(verdict) or wrong
 
 
-def _is_number(score: object) -> bool:
-    return isinstance(score, int | float) and isfinite(score)
+def _plain(verdict: object) -> Verdict | None:
+    """A verdict in plain values, which can be written and read back; None where it is none."""
+    if not isinstance(verdict, Verdict) or not isinstance(verdict.score, Real):
+        return None
+    texts = [verdict.source, verdict.detail, verdict.key]
+    try:
+        score = float(verdict.score)
+    except OverflowError:
+        return None
+    if not isfinite(score) or not all(isinstance(text, str) for text in texts):
+        return None
+    return Verdict(score, *(str(text).encode("utf-8", "replace").decode() for text in texts))
 
 
 def moves(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from reasoner.cores.scripted import Reply, ScriptedCore
@@ -12,6 +13,7 @@ from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Single
 from reasoner.trace import Added, Event
+from reasoner.trace.events import decode, encode
 from reasoner.tree import Node
 from reasoner.types import Task, Verdict
 from reasoner.verifiers.answers import Answers
@@ -51,10 +53,39 @@ async def test_a_verifier_that_raises_loses_no_node() -> None:
     assert (broken.source, broken.detail, broken.key) == (BROKEN, "Says raised KeyError: 'weights'", "")
 
 
-@pytest.mark.parametrize("word", [0.7, Verdict(float("nan"), "mine"), Verdict(None, "mine")])  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "word",
+    [
+        0.7,
+        Verdict(float("nan"), "mine"),
+        Verdict(float("inf"), "mine"),
+        Verdict(10**400, "mine"),
+        Verdict(None, "mine"),  # type: ignore[arg-type]
+        Verdict(0.5, None),  # type: ignore[arg-type]
+        Verdict(0.5, "mine", None),  # type: ignore[arg-type]
+        Verdict(0.5, "mine", object()),  # type: ignore[arg-type]
+        Verdict(0.5, "mine", "", 5),  # type: ignore[arg-type]
+        Verdict(0.5, "mine", "", ["x"]),  # type: ignore[arg-type]
+    ],
+)
 async def test_what_is_no_verdict_is_said_to_be_none(word: object) -> None:
     status, (broken, _) = await judged(Says(lambda: word), Answers())  # type: ignore[arg-type, return-value]
     assert status == "solved" and broken.source == BROKEN and "no verdict" in broken.detail
+
+
+class Text(str):
+    pass
+
+
+async def test_every_verdict_that_is_taken_can_be_written_and_read_back() -> None:
+    said = Verdict(np.float32(0.5), Text("mine"), "half \ud800", Text("k"))  # type: ignore[arg-type]
+    events: list[Event] = []
+    core = ScriptedCore([Reply("Answer: 4")])
+    reasoner = Reasoner(core, ScriptedSandbox(), Single(), verifiers=[Says(lambda: said)], clock=core.clock)
+    await reasoner.solve(TASK, events.append)
+    (added,) = [e for e in events if isinstance(e, Added) and e.node.verdicts]
+    assert decode(encode(added, 0.0)).event == added
+    assert added.node.verdicts == (Verdict(0.5, "mine", "half ?", "k"),)
 
 
 async def test_surroundings_that_fail_end_the_search() -> None:
