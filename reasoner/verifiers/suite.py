@@ -10,6 +10,8 @@ from reasoner.tree import Node
 from reasoner.types import Report, Verdict
 
 SOURCE = "visible"
+_NAMES, _NAME = 5, 80
+"""Failing tests that are named, and characters of each name."""
 
 
 class VisibleSuite:
@@ -38,5 +40,13 @@ def verdict(report: Report) -> Verdict:
     """1 only for a solved suite, so a rounding of many tests never looks like a pass."""
     if report.solved:
         return Verdict(1.0, SOURCE, f"{report.passed}/{report.counted}")
-    detail = report.error or f"{report.passed}/{report.counted}"
+    detail = report.error or f"{report.passed}/{report.counted}{_failing(report)}"
     return Verdict(min(report.fraction, 0.999), SOURCE, detail)
+
+
+def _failing(report: Report) -> str:
+    """Which tests did not pass, each on one line."""
+    names = [" ".join(test.name.split()) for test in report.tests if test.outcome not in ("passed", "skipped")]
+    shown = [name if len(name) <= _NAME else name[: _NAME - 1] + "…" for name in names[:_NAMES]]
+    more = [f"{len(names) - _NAMES} more"] if len(names) > _NAMES else []
+    return f", not {', '.join([*shown, *more])}" if names else ""

@@ -45,7 +45,7 @@ async def test_a_full_pass_has_to_be_seen_again_in_a_fresh_world_and_is_charged(
     observed = node(Step("act", ""), Step("observe", "", result=ToolResult(value=value)))
     place = await scene(Report((TestResult("0", "passed"), TestResult("1", "failed", "3 != 2")), cpu_s=0.5))
     found = await VisibleSuite().judge(place, observed)
-    assert found is not None and (found.score, found.detail) == (0.5, "passed once, but in a fresh world 1/2")
+    assert found is not None and (found.score, found.detail) == (0.5, "passed once, but in a fresh world 1/2, not 1")
     assert (place.ledger.spent.tool_calls, place.ledger.spent.tool_cpu_s) == (1, 0.5)
 
 
@@ -61,3 +61,11 @@ async def test_a_reflection_is_not_judged() -> None:
 def test_rounding_never_makes_a_pass() -> None:
     tests = tuple(TestResult(str(i), "passed") for i in range(9_999))
     assert verdict(Report((*tests, TestResult("last", "failed")))).score < 1.0
+
+
+def test_the_tests_that_fail_are_named_and_a_flood_of_long_names_is_cut() -> None:
+    outcomes = ("passed", "failed", "skipped", "timeout")
+    few = Report(tuple(TestResult(f"test_{outcome}\nb", outcome) for outcome in outcomes))  # type: ignore[arg-type]
+    assert verdict(few).detail == "1/3, not test_failed b, test_timeout b"
+    flood = verdict(Report(tuple(TestResult("x" * 2_000, "failed") for _ in range(10_000)))).detail
+    assert flood.endswith("…, 9995 more") and len(flood) < 500
