@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,16 @@ from reasoner.ledger import Budget, Prices
 from reasoner.models import adapters
 from reasoner.models.progress import Progress, Silent
 from reasoner.models.store import home
-from reasoner.protocols import Core, Permit, Sandbox, StopPolicy, Verifier
+from reasoner.protocols import Core, Permit, Sandbox, StopPolicy, Strategy, Verifier
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
-from reasoner.search import by_kind
+from reasoner.search import AUTO, by_kind, votes
 from reasoner.stopping import policy
 from reasoner.toolbox import Service, Toolbox, load_tools
-from reasoner.types import CoreInfo, Limits
+from reasoner.tree import VOTERS, Tree
+from reasoner.types import CoreInfo, Kind, Limits, NodeId
 from reasoner.verifiers import calibrate
+from reasoner.verifiers.calibrate import Calibration
 from reasoner.verifiers.evidence import evidence
 
 
@@ -37,16 +40,17 @@ async def assemble(
     progress: Progress | None = None,
     environment: Mapping[str, str] = os.environ,
     permit: Permit | None = None,
+    strategy: Strategy | None = None,
 ) -> AsyncIterator[Reasoner]:
     """Open the core and the sandbox that `config` names, and close both at the end. `progress` is told, from other
     threads, what is still needed; `environment` holds the server's key, `OPENAI_API_KEY`; `permit` is asked about hosts
-    that `config` does not allow, if it says so.
+    that `config` does not allow, if it says so; `strategy` takes the place of the one that it names.
 
     Raises:
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
     config = (config or Config()).settled()
-    by_kind(config.search), _toolbox(config), _prices(config), _verifiers(config), _stop(config)
+    _stop(config, by_kind(config.search)), _toolbox(config), _prices(config), _verifiers(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -54,21 +58,24 @@ async def assemble(
         watched,
     )
     try:
-        yield put_together(config, core, sandbox, permit)
+        yield put_together(config, core, sandbox, permit, strategy)
     finally:
         await asyncio.gather(core.close(), sandbox.close())
 
 
-def put_together(config: Config, core: Core, sandbox: Sandbox, permit: Permit | None = None) -> Reasoner:
+def put_together(
+    config: Config, core: Core, sandbox: Sandbox, permit: Permit | None = None, strategy: Strategy | None = None
+) -> Reasoner:
     """All that `config` says of a search, over a core and a sandbox that are open. Raises ConfigError."""
     config = config.settled()
+    strategies = dict.fromkeys(AUTO, strategy) if strategy else by_kind(config.search)
     return Reasoner(
         core,
         sandbox,
-        by_kind(config.search),
+        strategies,
         _toolbox(config, permit),
         _verifiers(config, core.info),
-        _stop(config, core.info),
+        _stop(config, strategies, core.info),
         budget=_budget(config.budget),
         prices=_prices(config),
         limits=_limits(config.limits),
@@ -152,16 +159,31 @@ def _services(config: FetchConfig, limits: LimitsConfig, permit: Permit | None) 
 
 
 def _verifiers(config: Config, core: CoreInfo | None = None) -> tuple[Verifier, ...]:
-    """Those that were asked for, and the one whose scores guide the search. Raises ConfigError."""
-    return verifiers.make([*config.verifiers, *filter(None, [config.search.guide])], core)
+    """Those that were asked for, the one whose scores guide the search, and where attempts at code vote and nothing
+    else lets them, what they do. Raises ConfigError."""
+    names = [*config.verifiers, *filter(None, [config.search.guide])]
+    if votes(config.search, "coding") and not set(VOTERS) & set(names):
+        names.append("behaviour")
+    return verifiers.make(names, core)
 
 
-def _stop(config: Config, core: CoreInfo | None = None) -> StopPolicy:
+def _stop(
+    config: Config, strategies: Mapping[Kind, Strategy], core: CoreInfo | None = None
+) -> Mapping[Kind, StopPolicy]:
     """Raises ConfigError when the calibration is another core's, or the confidence cannot be reached."""
-    if not config.calibration:
-        return policy(config.budget, config.search)
-    known = calibrate.load(Path(config.calibration).expanduser(), core.digest if core else "")
-    return policy(config.budget, config.search, lambda tree, node: known.probability(evidence(tree, node)))
+    probability = partial(_probability, _calibration(config, core)) if config.calibration else None
+    return {
+        kind: policy(config.budget, config.search, strategy.answer, probability, votes=votes(config.search, kind))
+        for kind, strategy in strategies.items()
+    }
+
+
+def _calibration(config: Config, core: CoreInfo | None) -> Calibration:
+    return calibrate.load(Path(config.calibration).expanduser(), core.digest if core else "")
+
+
+def _probability(known: Calibration, tree: Tree, node: NodeId) -> float | None:
+    return known.probability(evidence(tree, node))
 
 
 def _budget(config: BudgetConfig) -> Budget:

@@ -83,15 +83,14 @@ class Reasoner:
     async def _open(self) -> AsyncIterator[runtime.Reasoner]:
         if self._own:
             core, sandbox = self._own
-            yield self._with_parts(put_together(self._config, core, sandbox))
+            yield self._with_parts(put_together(self._config, core, sandbox, strategy=self._strategy))
             return
-        async with assemble(self._config) as assembled:
+        async with assemble(self._config, strategy=self._strategy) as assembled:
             yield self._with_parts(assembled)
 
     def _with_parts(self, whole: runtime.Reasoner) -> runtime.Reasoner:
         return replace(
             whole,
-            strategy=self._strategy or whole.strategy,
             verifiers=(*whole.verifiers, *self._verifiers),
             toolbox=self._toolbox(whole.toolbox),
             stop=self._stop or whole.stop,

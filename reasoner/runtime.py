@@ -62,7 +62,8 @@ class Reasoner:
     """One for every task, or one for each kind of task."""
     toolbox: Toolbox = field(default_factory=Toolbox.standard)
     verifiers: Sequence[Verifier] = (VisibleSuite(), Answers())
-    stop: StopPolicy = FirstOf((Solved(), BudgetSpent()))
+    stop: StopPolicy | Mapping[Kind, StopPolicy] = FirstOf((Solved(), BudgetSpent()))
+    """One for every task, or one for each kind of task."""
     budget: Budget = Budget()
     prices: Prices = Prices()
     limits: Limits = Limits()
@@ -101,6 +102,10 @@ class Reasoner:
         if _shown(task) != began.task:
             raise TraceError(f"the task {task.id} is not the one that was recorded: go on with the recorded one")
         return await self._work(task, past, listeners)
+
+    def policy(self, kind: Kind) -> StopPolicy:
+        """What ends a search for a task of this kind."""
+        return self.stop[kind] if isinstance(self.stop, Mapping) else self.stop
 
     async def search(
         self, task: Task, tree: Tree, world: World, ledger: Ledger, *listeners: Listener, past: Trace | None = None
@@ -145,7 +150,8 @@ class Reasoner:
         solved = before is not None and before.solved
         heads = past.unfinished if past else []
         strategy = self._strategy(task)
-        stop = Stop(ALREADY) if solved else await self._search(loop, strategy, tree, ledger, tell, heads)
+        policy = self.policy(task.kind)
+        stop = Stop(ALREADY) if solved else await self._search(loop, strategy, policy, tree, ledger, tell, heads)
         tell(Stopped(stop))
         answer = None if solved else strategy.answer(tree)
         files: Files | None = {} if solved else None
@@ -190,14 +196,21 @@ class Reasoner:
         return said
 
     async def _search(
-        self, loop: Loop, strategy: Strategy, tree: Tree, ledger: Ledger, tell: "_Pulse", heads: list[Head]
+        self,
+        loop: Loop,
+        strategy: Strategy,
+        policy: StopPolicy,
+        tree: Tree,
+        ledger: Ledger,
+        tell: "_Pulse",
+        heads: list[Head],
     ) -> Stop:
         """`heads` were dropped before their end, and are grown first."""
         growing: dict[asyncio.Task[Node], Head] = {}
         for head in heads:
             tree.reopened(head)
         try:
-            while not (stop := self.stop.decide(tree, ledger)):
+            while not (stop := policy.decide(tree, ledger)):
                 free = max(0, self.width - len(growing) - len(heads))
                 heads += [tree.opened(expand) for expand in strategy.select(tree, ledger, free)]
                 for head in heads:

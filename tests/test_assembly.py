@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reasoner import models
-from reasoner.assembly import assemble
+from reasoner.assembly import assemble, put_together
 from reasoner.config import (
     BudgetConfig,
     Config,
@@ -17,8 +17,10 @@ from reasoner.config import (
     SearchConfig,
     SpeechConfig,
 )
+from reasoner.cores.scripted import ScriptedCore
 from reasoner.errors import ConfigError, ModelError
 from reasoner.ledger import Budget
+from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 
 SANDBOX = SandboxConfig("bubblewrap")
@@ -59,6 +61,22 @@ async def test_a_strategy_that_is_none_opens_nothing() -> None:
 async def test_tools_and_hosts_that_cannot_be_open_nothing(config: Config, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         await opened(replace(config, core=CoreConfig("/nowhere"), sandbox=SANDBOX))
+
+
+@pytest.mark.parametrize(
+    ("config", "judges"),
+    [
+        (Config(search=SearchConfig("vote")), ["Behaviour"]),
+        (Config(search=SearchConfig("adaptive"), verifiers=("judge",)), ["Judge", "Behaviour"]),
+        (Config(search=SearchConfig("vote"), verifiers=("self_tests",)), ["SelfTests"]),
+        (Config(search=SearchConfig("vote", guide="behaviour")), ["Behaviour"]),
+        (Config(search=SearchConfig("best_of_n")), []),
+        (Config(), []),
+    ],
+)
+def test_where_code_votes_something_lets_it_vote(config: Config, judges: list[str]) -> None:
+    found = put_together(config, ScriptedCore([]), ScriptedSandbox()).verifiers
+    assert [type(verifier).__name__ for verifier in found[2:]] == judges
 
 
 async def test_a_broken_manifest_is_an_error_of_the_settings(tmp_path: Path) -> None:

@@ -112,6 +112,16 @@ def test_equal_keys_are_one_answer_and_the_first_of_equals_leads(tree: Tree) -> 
     assert tree.poll("nobody").leader is None and tree.poll("nobody").agreement == 0.0
 
 
+def test_those_vote_that_the_visible_tests_score_highest(tree: Tree) -> None:
+    finish(tree, 0, [Verdict(1.0, "behaviour", key="untested")], 1)
+    assert tree.votes("behaviour").keys == ["untested"] and not tree.failing
+    for key, score in (("a", 0.5), ("b", 0.2), ("a", 0.5), ("c", 1.0), ("d", 0.9), ("c", 1.0)):
+        finish(tree, 0, [Verdict(1.0, "behaviour", key=key), Verdict(score, "visible")], 2, kind="act")
+        assert tree.failing == (not tree.solved)
+    finish(tree, 0, [Verdict(1.0, "behaviour", key="untested")], 3)
+    assert (tree.votes("behaviour").keys, tree.poll("behaviour").total) == (["c", "c"], 8)
+
+
 def test_an_answer_or_a_full_score_closes_a_branch(tree: Tree) -> None:
     part = finish(tree, 0, [Verdict(0.5, "visible")], 1, kind="act")
     assert not tree.closed(part) and not tree.solved and tree.candidates == 1

@@ -235,15 +235,15 @@ class Conversation:
         self._ledger = Ledger(
             budget, clock=self.reasoner.clock, carried=past.spent if past else turn.spent, prices=self.reasoner.prices
         )
+        task = Task(f"turn {turn.id}", turn.words, turn.files)
         effort = EFFORTS.get(self.effort)
         reasoner = replace(
             self.reasoner,
             core=self._pausing,
             strategy=effort.strategy(_WARM if warm else None) if effort else self.reasoner.strategy,
-            stop=FirstOf((self._pausing, effort.stop if effort else self.reasoner.stop)),
+            stop=FirstOf((self._pausing, effort.stop if effort else self.reasoner.policy(task.kind))),
             budget=budget,
         )
-        task = Task(f"turn {turn.id}", turn.words, turn.files)
         try:
             turn.result = await reasoner.search(task, turn.tree, world, self._ledger, recorder, *listeners, past=past)
         finally:

@@ -26,7 +26,7 @@ class Errand:
 
     async def run(self, *listeners: Listener) -> Result:
         """Raises what `Reasoner.solve` raises."""
-        stop = FirstOf((self._pausing, self.reasoner.stop))
+        stop = FirstOf((self._pausing, self.reasoner.policy(self.task.kind)))
         reasoner = replace(self.reasoner, core=self._pausing, stop=stop, budget=self.budget)
         recorder = Recorder(self.path, self.reasoner.clock)
         try:

@@ -44,6 +44,7 @@ __all__ = [
     "make",
     "names",
     "purposes",
+    "votes",
 ]
 
 AUTO: Mapping[Kind, str] = {"coding": "rewind", "question": "vote"}
@@ -69,23 +70,33 @@ def by_kind(config: SearchConfig) -> Mapping[Kind, Strategy]:
     return {kind: make(config, kind) for kind in AUTO}
 
 
+def votes(config: SearchConfig, kind: Kind) -> bool:
+    """Whether that strategy answers with what most of its attempts say."""
+    return _known(config, kind).votes
+
+
 def make(config: SearchConfig, kind: Kind = "coding") -> Strategy:
     """The strategy that `config` names, with its settings, for one kind of task.
 
     Raises:
         ConfigError: there is none of that name, or a number makes no sense.
     """
-    name = AUTO[kind] if config.strategy == "auto" else config.strategy
-    if name not in _KNOWN:
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}"
-        raise ConfigError(f"there is no strategy {name!r}: {hint}")
+    known = _known(config, kind)
     for key in ("attempts", "width", "max_tokens", "beam_width"):
         if getattr(config, key) < 1:
             raise ConfigError(f"search.{key} is {getattr(config, key)}: it must be at least 1")
     if not 0 <= config.temperature <= 5:
         raise ConfigError(f"search.temperature is {config.temperature}: it must be between 0 and 5")
-    return _KNOWN[name].build(_Wanted(config, kind))
+    return known.build(_Wanted(config, kind))
+
+
+def _known(config: SearchConfig, kind: Kind) -> "_Known":
+    name = AUTO[kind] if config.strategy == "auto" else config.strategy
+    if name not in _KNOWN:
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names())}"
+        raise ConfigError(f"there is no strategy {name!r}: {hint}")
+    return _KNOWN[name]
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,8 @@ class _Wanted:
 class _Known:
     purpose: str
     build: Callable[[_Wanted], Strategy]
+    votes: bool = False
+    """It answers with what most of its attempts say, and goes on for that after one that passes its tests."""
 
 
 _KNOWN = {
@@ -128,10 +141,12 @@ _KNOWN = {
     "vote": _Known(
         "independent attempts, answered as most of them do (weighed by --guide)",
         lambda w: Vote(w.config.attempts, w.sampling, w.config.guide, w.config.think),
+        votes=True,
     ),
     "adaptive": _Known(
         "fresh attempts, rewinds or revisions by how hard the first samples were",
         lambda w: Adaptive(w.config.attempts, w.sampling, think=w.config.think, guide=w.config.guide),
+        votes=True,
     ),
     "beam": _Known("step by step, the best go on by --guide", lambda w: w.beam("top")),
     "dvts": _Known("beam search in subtrees that never meet", lambda w: w.beam("dvts")),

@@ -4,7 +4,8 @@ pays where samples are nearly right, independent samples where they are not).
 
 The measure of ease is the visible tests' mean score for code and the agreement of the answers for a question. By it
 each further head is drawn, with a fixed chance, to be a fresh attempt, a rewind into a good one, or a revision of it.
-Samples that all give one answer end the search.
+Samples that all give one answer end the search. Where one passes all visible tests, what follows is fresh: its vote
+is to be independent.
 """
 
 import random
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from reasoner.ledger import Ledger
 from reasoner.search.plain import VISIBLE
 from reasoner.search.rewind import Rewind
-from reasoner.search.vote import VOTERS, elected
-from reasoner.tree import Tree, derive_seed
+from reasoner.search.vote import elected
+from reasoner.tree import VOTERS, Tree, derive_seed
 from reasoner.types import Expand, NodeId, Sampling
 
 _SHARES = ((0.25, (8, 2, 0)), (0.6, (4, 5, 1)), (1.01, (2, 6, 2)))
@@ -36,7 +37,7 @@ class Adaptive:
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt", "revise")
-        if tree.solved or opened >= self.n:
+        if opened >= self.n:
             return []
         probes = min(self.probes, self.n)
         if opened < probes:
@@ -49,6 +50,8 @@ class Adaptive:
         return elected(tree, self.guide)
 
     def _rest(self, tree: Tree, ledger: Ledger, count: int) -> list[Expand]:
+        if tree.solved:
+            return self._attempts(tree, ledger, count, inside=0.0)
         opened, ease = tree.opened_as("attempt", "revise"), _ease(tree)
         parts = next(parts for bound, parts in _SHARES if ease < bound)
         fresh = self._attempts(tree, ledger, count, inside=0.0)

@@ -2,20 +2,21 @@
 section 2), or with what weighs most by a verifier's scores (weighted best-of-N, Li et al., 2206.02336, section 3.2).
 
 What makes two attempts one answer is their verdicts' key: for a question the answer itself, for code its behaviour on
-probe inputs. Where visible tests scored, only those attempts vote that none scores higher than (AlphaCode, Li et al.,
-2203.07814, section 4.4: filter, then take the largest cluster).
+probe inputs, or which of the core's own tests it passes. Where visible tests scored, only those attempts vote that none
+scores higher than (AlphaCode, Li et al., 2203.07814, section 4.4: filter, then take the largest cluster), so attempts
+go on after the first that passes, unless a policy ends them.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reasoner.ledger import Ledger
-from reasoner.search.plain import VISIBLE, leader
-from reasoner.tree import Ballot, Poll, Tree
+from reasoner.search.plain import leader
+from reasoner.tree import VOTERS, Ballot, Tree
 from reasoner.types import Expand, NodeId, Sampling
 
-VOTERS = ("answer", "behaviour")
-"""Sources whose keys are votes."""
+_CODET = "self_tests"
+"""Votes that weigh their own scores: as many candidates as agree times the tests that they pass is what CodeT ranks by
+(Chen et al., 2207.10397, section 2.2)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,6 @@ class Vote:
     think: bool = False
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
-        if tree.solved:
-            return []
         count = min(free, self.n - tree.opened_as("attempt"))
         return [Expand(tree.root, "attempt", self.sampling, think=self.think)] * count
 
@@ -50,25 +49,10 @@ def elected(tree: Tree, weight: str = "") -> NodeId | None:
 
 
 def _leading(tree: Tree, weight: str) -> Ballot | None:
-    poll = next((p for p in map(tree.poll, VOTERS) if p.total), Poll())
-    best = tree.best(VISIBLE)
-    if best is not None:
-        poll = _among(tree, poll, weight, _equals(tree, tree[best].score(VISIBLE)))
-    weighed = [b for b in poll.ballots.values() if b.weights.get(weight, 0.0) > 0.0]
-    if not weighed:
-        return poll.leader
-    return max(weighed, key=lambda ballot: ballot.weights[weight])
-
-
-def _equals(tree: Tree, score: float | None) -> set[NodeId]:
-    """The nodes that have the best visible score."""
-    return {node for node in tree.top(VISIBLE, len(tree)) if tree[node].score(VISIBLE) == score}
-
-
-def _among(tree: Tree, poll: Poll, weight: str, nodes: Iterable[NodeId]) -> Poll:
-    """The same poll, with these voters alone."""
-    kept = Poll()
-    keys = {node: ballot.key for ballot in poll.ballots.values() for node in ballot.nodes}
-    for node in sorted(set(nodes) & set(keys)):
-        kept.add(keys[node], node, {weight: tree.score(node, weight) or 0.0})
-    return kept
+    voter = next((voter for voter in VOTERS if tree.votes(voter).total), "")
+    votes = tree.votes(voter)
+    for source in (weight, voter if voter == _CODET else ""):
+        weighed = [ballot for ballot in votes.ballots.values() if ballot.weights.get(source, 0.0) > 0.0]
+        if weighed:
+            return max(weighed, key=lambda ballot: ballot.weights[source])
+    return votes.leader

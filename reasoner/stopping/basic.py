@@ -14,13 +14,14 @@ SPENT = "budget spent"
 
 @dataclass(frozen=True)
 class Solved:
-    """All visible tests pass. Its confidence is that of the tests themselves, so none is claimed."""
+    """All visible tests pass. Its confidence is that of the tests themselves, so none is claimed. Nothing is decided
+    where attempts that pass them vote, by one of the sources `unless`."""
 
-    source: str = "visible"
+    unless: Sequence[str] = ()
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
-        best = tree.best(self.source)
-        return Stop(SOLVED) if best is not None and tree[best].score(self.source) == 1.0 else None
+        voting = any(tree.votes(source).total for source in self.unless)
+        return Stop(SOLVED) if tree.solved and not voting else None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,18 @@
 """Stop when the votes are in. A vote is a verdict's key: equal keys are one answer. What the answers say is not known.
 
+Those vote that the visible tests score highest, and nobody while none passes them: what leads is known to be wrong.
 Every policy looks at the counts that the tree keeps, and the binomial sums are remembered, so a decision costs the same
 after ten votes and after ten thousand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
 
 from reasoner.ledger import Ledger
 from reasoner.tree import Tree
-from reasoner.types import Stop
+from reasoner.types import NodeId, Stop
 
 _MOST = 64
 """Calls up to which a vote's accuracy is predicted."""
@@ -20,20 +21,20 @@ _MOST = 64
 @dataclass(frozen=True)
 class Leads:
     """The leading answer would stay ahead of its runner-up, with this `confidence`: Adaptive-Consistency's Beta
-    criterion (Aggarwal et al., 2305.11860, section 3.2). `least` votes are waited for whatever they say; nothing is
-    decided by votes where `unless` is a source that has said something, such as tests."""
+    criterion (Aggarwal et al., 2305.11860, section 3.2). `least` votes are waited for whatever they say. Nothing is
+    decided while the strategy's own `answer` is not the one that leads."""
 
     source: str
     confidence: float = 0.95
     least: int = 2
-    unless: str = ""
+    answer: Callable[[Tree], NodeId | None] | None = None
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
-        if self.unless and tree.best(self.unless) is not None:
-            return None
         first, second, total = standing(tree, self.source)
         sure = lead(first, second)
         if total < self.least or sure < self.confidence:
+            return None
+        if self.answer and not leads(tree, self.source, self.answer(tree)):
             return None
         return Stop(f"{first} of {total} answers agree", sure)
 
@@ -51,7 +52,7 @@ class Agrees:
         after = total % self.size
         if total < self.size:
             return None
-        window = _newest(tree, self.source, after + self.size)[after:]
+        window = tree.votes(self.source).keys[total - after - self.size : total - after]
         if len(set(window)) > 1:
             return None
         return Stop(f"{self.size} answers in a row agree", lead(self.size, 0))
@@ -155,16 +156,16 @@ def _at_most(trials: int, heads: int) -> float:
 
 def standing(tree: Tree, source: str) -> tuple[int, int, int]:
     """Votes of the leader and of the runner-up, and all of them."""
-    poll = tree.poll(source)
-    first, second = (ballot.count if ballot else 0 for ballot in (poll.leader, poll.second))
-    return first, second, poll.total
+    if tree.failing:
+        return 0, 0, 0
+    votes = tree.votes(source)
+    first, second = (ballot.count if ballot else 0 for ballot in (votes.leader, votes.second))
+    return first, second, votes.total
 
 
-def _newest(tree: Tree, source: str, count: int) -> list[str]:
-    """The last `count` votes, the newest first."""
-    found: list[str] = []
-    for node in reversed(tree.nodes):
-        found += [v.key for v in node.verdicts if v.source == source and v.key]
-        if len(found) >= count:
-            break
-    return found[:count]
+def leads(tree: Tree, source: str, node: NodeId | None) -> bool:
+    """Whether a node gives the answer that most votes are for."""
+    leader = tree.votes(source).leader
+    if node is None or leader is None:
+        return False
+    return any(verdict.source == source and verdict.key == leader.key for verdict in tree[node].verdicts)

@@ -9,8 +9,8 @@ per_tree  what somebody else remembers of a tree
 
 from reasoner.tree.node import Head, Node
 from reasoner.tree.per_tree import PerTree
-from reasoner.tree.polls import Ballot, Poll
+from reasoner.tree.polls import VOTERS, Ballot, Poll
 from reasoner.tree.sums import LIKELIHOOD, Sums
 from reasoner.tree.tree import Tree, derive_seed
 
-__all__ = ["LIKELIHOOD", "Ballot", "Head", "Node", "PerTree", "Poll", "Sums", "Tree", "derive_seed"]
+__all__ = ["LIKELIHOOD", "VOTERS", "Ballot", "Head", "Node", "PerTree", "Poll", "Sums", "Tree", "derive_seed"]

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from reasoner.types import NodeId
 
+VOTERS = ("answer", "behaviour", "self_tests")
+"""Sources whose keys are votes for what is answered: the first of them that has any decides."""
+
 
 @dataclass
 class Ballot:
@@ -28,7 +31,8 @@ class Poll:
 
     ballots: dict[str, Ballot] = field(default_factory=dict)
     """By key, in the order of their first votes."""
-    total: int = 0
+    keys: list[str] = field(default_factory=list)
+    """Every vote, in the order they came."""
     leader: Ballot | None = None
     second: Ballot | None = None
 
@@ -38,8 +42,12 @@ class Poll:
         ballot.nodes.append(node)
         for source, score in scores.items():
             ballot.weights[source] = ballot.weights.get(source, 0.0) + score
-        self.total += 1
+        self.keys.append(key)
         self._rank(ballot)
+
+    @property
+    def total(self) -> int:
+        return len(self.keys)
 
     @property
     def agreement(self) -> float:

@@ -10,7 +10,7 @@ an addition costs as many sums as the node has ancestors, a question costs no wa
 import hashlib
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -43,6 +43,8 @@ class Tree:
     _candidates: int = 0
     _dropped: int = 0
     _polls: dict[str, Poll] = field(default_factory=dict)
+    _votes: dict[str, Poll] = field(default_factory=dict)
+    _highest: float = -1.0
     _ranked: dict[str, list[tuple[float, NodeId]]] = field(default_factory=dict)
     _rewinds: Counter[NodeId] = field(default_factory=Counter)
     _last: dict[Move, NodeId] = field(default_factory=dict)
@@ -112,10 +114,19 @@ class Tree:
         scores = self._sums[node.id].scores
         for source, score in scores.items():
             insort(self._ranked.setdefault(source, []), (-score, node.id))
-        for verdict in node.verdicts:
-            if verdict.key:
-                self._polls.setdefault(verdict.source, Poll()).add(verdict.key, node.id, scores)
+        self._count_votes(node, scores)
         return node.id
+
+    def _count_votes(self, node: Node, scores: Mapping[str, float]) -> None:
+        """A node that the tests score higher than all before it makes their votes void."""
+        score = scores.get(_DECISIVE, -1.0)
+        if score > self._highest:
+            self._highest = score
+            self._votes.clear()
+        counting = (self._polls, self._votes) if score == self._highest else (self._polls,)
+        for verdict in node.verdicts:
+            for polls in counting if verdict.key else ():
+                polls.setdefault(verdict.source, Poll()).add(verdict.key, node.id, scores)
 
     def _place(self, node: Node) -> None:
         """Give a node its place below its parent."""
@@ -246,6 +257,16 @@ class Tree:
     def poll(self, source: str) -> Poll:
         """The votes by the keys of this source's verdicts, to be read only."""
         return self._polls.get(source) or Poll()
+
+    def votes(self, source: str) -> Poll:
+        """The votes that count: of the nodes that no visible test scores lower than another; of all where none was
+        tested. To be read only."""
+        return self._votes.get(source) or Poll()
+
+    @property
+    def failing(self) -> bool:
+        """Whether attempts were tested, and none of them passes all visible tests."""
+        return 0.0 <= self._highest < 1.0
 
     def best(self, source: str) -> NodeId | None:
         """The node that this source scores highest, the earliest of equals."""

@@ -16,11 +16,10 @@ from reasoner.types import Step, Stop, Verdict
 
 
 def sample(mark: str, tokens: int = 10) -> Sample:
-    """`r` right, `p` passes the visible tests, a letter from `a` to `d` its vote."""
-    verdicts = [Verdict(1.0 if "p" in mark else 0.0, "visible")]
-    if key := "".join(c for c in mark if c in "abcd"):
-        verdicts.append(Verdict(1.0, "answer", key, key))
-    return Sample((Step("answer", mark),), tuple(verdicts), "r" in mark, tokens)
+    """`r` right, `p` passes the visible tests, a letter from `a` to `d` its vote, which no test was run on."""
+    key = "".join(c for c in mark if c in "abcd")
+    said = Verdict(1.0, "answer", key, key) if key else Verdict(1.0 if "p" in mark else 0.0, "visible")
+    return Sample((Step("answer", mark),), (said,), "r" in mark, tokens)
 
 
 def pool(*marks: str, task: str = "t", prompt: int = 100) -> Pool:

@@ -56,6 +56,12 @@ def test_code_votes_by_behaviour_among_those_that_no_test_scores_lower(tree: Tre
     assert Vote().answer(tree) == 5
 
 
+def test_of_those_that_pass_the_tests_the_largest_cluster_answers(tree: Tree) -> None:
+    for key, score in (("a", 0.5), ("x", 1.0), ("a", 0.5), ("b", 1.0), ("a", 0.5), ("b", 1.0)):
+        said(tree, key, "behaviour", visible=score)
+    assert Vote().answer(tree) == 4
+
+
 def test_where_nobody_votes_the_tests_decide_and_without_them_the_last(tree: Tree) -> None:
     assert elected(tree) is None
     last = said(tree, "", "behaviour")
@@ -65,9 +71,9 @@ def test_where_nobody_votes_the_tests_decide_and_without_them_the_last(tree: Tre
     assert elected(tree) == best
 
 
-def test_it_opens_what_is_free_up_to_n_and_nothing_once_solved(tree: Tree) -> None:
+def test_it_opens_what_is_free_up_to_n_also_once_one_passes_its_tests(tree: Tree) -> None:
     vote = Vote(n=5)
     assert [len(vote.select(tree, LEDGER, free)) for free in (0, 3, 9)] == [0, 3, 5]
     said(tree, "7", "behaviour", visible=1.0)
-    assert vote.select(tree, LEDGER, 9) == []
+    assert len(vote.select(tree, LEDGER, 9)) == 4, "those that pass vote, and one is no vote"
     assert BestOfN(5).answer(tree) == vote.answer(tree) == 1

@@ -1,6 +1,9 @@
 """Whole searches on the scripted core: what confidence saves, and what there is to say when nothing can be chosen."""
 
-from reasoner.config import BudgetConfig, SearchConfig
+import json
+
+from reasoner.assembly import put_together
+from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import EXHAUSTED, Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
@@ -27,8 +30,8 @@ def world(name: str, arguments: Json, files: Files) -> ToolResult:
 async def searched(task: Task, texts: list[str], confidence: float) -> Result:
     core = ScriptedCore(lambda text, sampling: Reply(texts[len(core.asked) % len(texts)]))
     sandbox = ScriptedSandbox(world, lambda files, suite: Report((TestResult("a", "failed"),)))
-    stop = policy(BudgetConfig(confidence=confidence), SearchConfig())
     strategy = BestOfN(16, Sampling(temperature=1.0))
+    stop = policy(BudgetConfig(confidence=confidence), SearchConfig(), strategy.answer)
     return await Reasoner(core, sandbox, strategy, verifiers=make([]), stop=stop, width=1, clock=core.clock).solve(task)
 
 
@@ -58,3 +61,22 @@ async def test_candidates_of_which_none_can_be_used_are_said_to_be_unsolved() ->
 async def test_answers_that_say_nothing_have_no_vote() -> None:
     result = await searched(QUESTION, [""], 0.95)
     assert (result.status, result.answer, result.stop.reason) == ("unsolved", "", EXHAUSTED)
+
+
+def doubling(name: str, arguments: Json, files: Files) -> ToolResult:
+    """Whatever doubles passes the test; what is written tells what else it does."""
+    code = files["solution.py"].decode()
+    if name == "python":
+        return ToolResult(json.dumps({"error": "", "outcomes": [f"={'cube' in code}"] * 12}))
+    row = {"name": "a", "outcome": "passed" if "2" in code else "failed", "message": ""}
+    return ToolResult(value={"tests": [row], "error": "", "trust": "weak"})
+
+
+async def test_code_that_passes_its_tests_votes_by_what_it_does_else() -> None:
+    """All pass the one visible test; the first does something else elsewhere."""
+    odd, usual = "2 * x if x == 2 else cube(x)", "2 * x"
+    core = ScriptedCore(lambda _, __: Reply(f"def double(x):\n    return {usual if core.asked[1:] else odd}\n```"))
+    sandbox = ScriptedSandbox(doubling, lambda files, suite: Report((TestResult("a", "passed"),)))
+    config = Config(search=SearchConfig("vote", width=1), budget=BudgetConfig(confidence=0.8))
+    result = await put_together(config, core, sandbox).solve(CODE)
+    assert (result.stop.reason, result.node) == ("3 of 4 answers agree", 2)
