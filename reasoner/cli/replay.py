@@ -32,18 +32,27 @@ def run(arguments: argparse.Namespace) -> int:
             if len(makes) == 1:
                 raise
             screen.say(printable(str(error)))
-    beside = honest([pool.draws("certainty") for pool in pools], np.random.default_rng(arguments.seed))
+    short = sum(pool.ordered for pool in pools)
+    if short and arguments.orders > 1:
+        screen.say(f"{_SHORT.format(short)}: replayed in the recorded order alone, without --orders")
+    draws = [pool.draws("certainty") for pool in pools]
+    beside = None if short else honest(draws, np.random.default_rng(arguments.seed))
     if arguments.figure:
         from reasoner.replay.figure import draw
 
         draw(points, arguments.figure, f"{len(pools)} tasks, answered by {select}")
         screen.say(f"drawn in {arguments.figure}")
     if arguments.json:
-        said = {"tasks": len(pools), "select": select, "figures": asdict(beside), "points": [asdict(p) for p in points]}
-        print(json.dumps(said))
+        figures = asdict(beside) if beside else None
+        said = {"tasks": len(pools), "ordered": short, "select": select, "figures": figures}
+        print(json.dumps({**said, "points": [asdict(p) for p in points]}))
     else:
-        print("\n".join([*_figures(beside), "", *_table(points, select)]))
+        above = _figures(beside) if beside else [f"{len(pools)} tasks; {_SHORT.format(short)}, so they have no pass@k"]
+        print("\n".join([*above, "", *_table(points, select)]))
     return SOLVED
+
+
+_SHORT = "{} searches ended because of what their samples came to"
 
 
 def _usual(pools: Sequence[Pool]) -> list[str]:

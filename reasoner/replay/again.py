@@ -85,13 +85,14 @@ def curve(
     seed: int = 0,
 ) -> list[Point]:
     """A policy within each budget. The first order is the recorded one, the others are drawn at random without
-    replacement, so that no sample agrees with itself. A policy that learns from pools is made from the tasks of the
-    other half.
+    replacement, so that no sample agrees with itself; of pools of which one is `ordered` there is the recorded one
+    alone. A policy that learns from pools is made from the tasks of the other half.
 
     Raises:
         TraceError: the policy would have needed samples that were not recorded, for every task and in every order.
     """
     chance = random.Random(seed)
+    orders = 1 if any(pool.ordered for pool in pools) else orders
     shuffled = [_orders(len(pool.samples), orders, chance) for pool in pools]
     policies = [make([pool for at, pool in enumerate(pools) if at % _FOLDS != fold]) for fold in range(_FOLDS)]
     points = []

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reasoner.errors import ConfigError
+from reasoner.errors import ConfigError, TraceError
 from reasoner.ledger import Ledger
 from reasoner.protocols import StopPolicy
 from reasoner.replay.pools import Pool
@@ -98,7 +98,13 @@ def voters(pools: Sequence[Pool]) -> str:
 
 
 def levels(pools: Sequence[Pool]) -> tuple[Level, ...]:
-    """How often each pool's samples are right, and how often they give its most frequent wrong answer."""
+    """How often each pool's samples are right, and how often they give its most frequent wrong answer.
+
+    Raises:
+        TraceError: a pool is `ordered`, so nobody knows how often.
+    """
+    if short := next((pool for pool in pools if pool.ordered), None):
+        raise TraceError(f"calls learns how often samples are right, and {short.source} ended because of them")
     found = []
     for pool in pools:
         right = sum(sample.correct for sample in pool.samples)

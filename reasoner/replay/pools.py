@@ -1,7 +1,8 @@
 """Recorded samples of tasks, as pools that a policy can be replayed over.
 
 Two kinds of file are read: the rows of `benchmarks/baseline.py` (a sample a line), and traces of searches whose samples
-were independent of each other. A search that let one attempt depend on another is no pool, and refused.
+were independent of each other. A search that let one attempt depend on another is no pool, and refused. One that ended
+because of what its samples came to is one in its own order alone.
 """
 
 import json
@@ -15,7 +16,8 @@ from reasoner import tasks
 from reasoner.dialect.stepwise import conclusion
 from reasoner.errors import TaskError, TraceError
 from reasoner.figures import Candidate, Draws
-from reasoner.trace import Trace, read
+from reasoner.runtime import EXHAUSTED
+from reasoner.trace import Added, Stopped, Trace, read
 from reasoner.tree import Node
 from reasoner.types import Span, Step, Verdict
 from reasoner.verifiers import answers, certainty, suite
@@ -54,6 +56,9 @@ class Pool:
     source: Path
     core: str = ""
     """What drew them, where the record says."""
+    ordered: bool = False
+    """They ended because of what they came to, so they say something in the order in which they were drawn alone: how
+    many there are, and that the last one is right, is no chance."""
 
     def draws(self, score: str) -> Draws:
         """The pool as figures take it, with the scores of one source."""
@@ -131,7 +136,7 @@ def _of_rows(path: Path, visible: Visible) -> Iterator[Pool]:
             if number == len(lines):
                 break
             raise TraceError(f"{path}, line {number}: no recorded sample ({type(error).__name__}: {error})") from error
-    tested = any(len(row.get("tests", ())) > 1 for rows in found.values() for row in rows.values())
+    tested = any(len(_tests(row)) > 1 for rows in found.values() for row in rows.values())
     for task, rows in found.items():
         drawn = [rows[k] for k in sorted(rows) if k != GREEDY]
         if drawn:
@@ -159,10 +164,16 @@ def _seen(row: dict[str, Any], visible: Visible | None) -> Iterator[Verdict]:
     """What the visible tests said; a candidate of which none ran passes none."""
     if visible is None:
         return
-    tests = row["tests"] if visible == "all" else row["tests"][:1]
+    tests = _tests(row) if visible == "all" else _tests(row)[:1]
     passed = sum(outcome == "passed" for outcome in tests)
     score = 0.0 if not passed else 1.0 if passed == len(tests) else min(passed / len(tests), 0.999)
     yield Verdict(score, suite.SOURCE, f"{passed}/{len(tests)}")
+
+
+def _tests(row: dict[str, Any]) -> list[Any]:
+    """The outcomes of a row's tests, none where none was run."""
+    found = row.get("tests")
+    return found if isinstance(found, list) else []
 
 
 def _sure(logprobs: tuple[float, ...]) -> Iterator[Verdict]:
@@ -185,9 +196,31 @@ def _of_trace(path: Path, past: Trace) -> Pool:
     reference = _reference(path, past) if task.is_question else None
     if not task.is_question and past.began.graded:
         raise TraceError(f"{path}: its hidden tests graded the answer alone, so nobody knows which samples are right")
-    prompt = max((node.cost.prefilled for node in nodes), default=0)
-    samples = tuple(_of_node(node, reference) for node in nodes)
-    return Pool(task.id, prompt, samples, path, f"{past.began.core} ({past.began.digest[:12]})")
+    drawn = _drawn(path, past)
+    prompt = max((node.cost.prefilled for node in drawn), default=0)
+    samples = tuple(_of_node(node, reference) for node in drawn)
+    core = f"{past.began.core} ({past.began.digest[:12]})"
+    return Pool(task.id, prompt, samples, path, core, _ended_by_itself(past, len(samples)))
+
+
+def _drawn(path: Path, past: Trace) -> list[Node]:
+    """The samples in the order in which they were begun; in that in which they ended, short ones would come first."""
+    ended = {event.head: event.node for event in past.events if isinstance(event, Added) and event.head is not None}
+    lost = [head.id for head in past.unfinished]
+    if lost and lost[0] < max(ended, default=-1):
+        raise TraceError(
+            f"{path}: the search ended while its sample {lost[0] + 1} was being written and later ones were there, so "
+            "nobody knows what comes first: record with --width 1"
+        )
+    return [ended[head] for head in sorted(ended)]
+
+
+def _ended_by_itself(past: Trace, samples: int) -> bool:
+    """Whether a search ended before it had all samples that it may have."""
+    stop = next((event.stop for event in reversed(past.events) if isinstance(event, Stopped)), None)
+    search = past.began.config.get("search", {})
+    asked = 1 if search.get("strategy") == "single" else search.get("attempts", 0)
+    return stop is None or stop.reason != EXHAUSTED or bool(past.unfinished) or samples < asked
 
 
 def _reference(path: Path, past: Trace) -> str:

@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 
 from reasoner.cli import main
+from reasoner.ledger import Cost
+from reasoner.trace import Added, Began, Opened, Stopped
+from reasoner.trace.events import encode
+from reasoner.tree import Tree
+from reasoner.types import Expand, Sampling, Span, Step, Stop, Task, Verdict
 
 
 @pytest.fixture
@@ -73,3 +78,23 @@ def test_what_means_nothing_is_one_sentence(
 def test_an_empty_folder_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(tmp_path)]) == 4
     assert "holds no trace and no recorded samples" in capfd.readouterr().err
+
+
+def test_searches_that_ended_by_themselves_have_no_figures_that_count_samples(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    began = Began(Task("c", "x", editable=("solution.py",)), "m", "d", "bwrap", 0)
+    tree = Tree("c")
+    tree.plant([Step("task", "")], "")
+    head = tree.opened(Expand(0, "attempt", Sampling()))
+    tree.add(head, [Step("act", "x", (Span((1, 2), sampled=True),))], "", [Verdict(1.0, "visible")], Cost(decoded=2))
+    with (tmp_path / "t.jsonl").open("wb") as file:
+        for event in (began, Added(tree[0]), Opened(head), Added(tree[1], 0), Stopped(Stop("all visible tests pass"))):
+            file.write(encode(event, 0.0) + b"\n")
+    assert main(["replay", str(tmp_path / "t.jsonl"), "--policy", "fixed:1", "--orders", "9"]) == 0
+    said = capfd.readouterr()
+    assert "1 searches ended because of what their samples came to: replayed in the recorded order" in said.err
+    assert "pass@1" not in said.out and "they have no pass@k" in said.out
+    assert main(["replay", str(tmp_path / "t.jsonl"), "--policy", "fixed:1", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["ordered"], found["figures"]) == (1, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import pytest
 from reasoner import tasks
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TraceError
-from reasoner.protocols import Strategy
-from reasoner.replay import read_pools
+from reasoner.protocols import StopPolicy, Strategy
+from reasoner.replay import curve, policy, read_pools, selection
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Revise
+from reasoner.stopping import Agrees, FirstOf, Leads
 from reasoner.trace import Recorder
 from reasoner.types import Sampling, Suite, Task, ToolResult
+
+NEVER = FirstOf(())
 
 
 def row(task: str, sample: int, **more: object) -> str:
@@ -100,10 +104,27 @@ def test_one_task_in_two_files_is_refused(tmp_path: Path) -> None:
         read_pools([tmp_path])
 
 
-def recorded(path: Path, task: Task, strategy: Strategy, name: str = "scripted") -> Path:
-    replies = ["Answer: 47", "Answer: 48", "Answer: 48", "Answer: 12"]
-    core = ScriptedCore([Reply(text, logprob=-0.1) for text in replies], name=name)
-    solver = Reasoner(core, ScriptedSandbox({"run_tests": TESTED}), strategy, width=1, clock=core.clock)
+def test_samples_of_which_no_test_was_run_have_none(tmp_path: Path) -> None:
+    [pool] = read_pools([write(tmp_path / "a.jsonl", row("1", 0, tests=None, correct=True), row("1", 1, tests=5))])
+    assert [s.score("visible") for s in pool.samples] == [None, None]
+    [pool] = read_pools([write(tmp_path / "a.jsonl", row("1", 0, tests=None), row("1", 1, tests=["passed"] * 2))])
+    assert [s.score("visible") for s in pool.samples] == [0.0, 1.0]
+
+
+def recorded(
+    path: Path,
+    task: Task,
+    strategy: Strategy,
+    name: str = "scripted",
+    stop: StopPolicy = NEVER,
+    seconds: Sequence[float] = (1, 1, 1, 1),
+    width: int = 1,
+) -> Path:
+    texts = ["Answer: 47", "Answer: 48", "Answer: 48", "Answer: 12"]
+    replies = [Reply(text, time, logprob=-0.1) for text, time in zip(texts, seconds, strict=True)]
+    core = ScriptedCore(replies, name=name)
+    sandbox = ScriptedSandbox({"run_tests": TESTED})
+    solver = Reasoner(core, sandbox, strategy, stop=stop, width=width, clock=core.clock)
     recorder = Recorder(path, core.clock)
     asyncio.run(solver.solve(task, recorder))
     recorder.close()
@@ -126,6 +147,29 @@ def test_a_trace_of_independent_samples_is_a_pool_graded_by_the_answer_its_task_
     assert pool.samples[0].score("certainty") == pytest.approx(0.9048, abs=1e-3)
     (tmp_path / "q.tasks").unlink()
     with pytest.raises(TraceError, match="the reference answer cannot be read again"):
+        read_pools([path])
+
+
+def test_samples_come_in_the_order_in_which_they_were_begun(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "t.jsonl", question(tmp_path), BestOfN(4), seconds=(9, 3, 1, 5), width=4)
+    [pool] = read_pools([path])
+    assert [s.key for s in pool.samples] == ["47", "48", "48", "12"] and not pool.ordered
+
+
+def test_a_search_that_ended_by_its_answers_says_something_in_its_own_order_alone(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "t.jsonl", question(tmp_path), BestOfN(4), stop=Leads("answer", 0.6))
+    [pool] = read_pools([path])
+    assert pool.ordered and [s.key for s in pool.samples] == ["47", "48", "48"]
+    one, many = (curve([pool], "fixed:1", policy("fixed:1"), selection("vote"), orders=orders) for orders in (1, 50))
+    assert one == many and one[0].accuracy.value == 0.0
+    with pytest.raises(TraceError, match="calls learns how often samples are right"):
+        policy("calls")([pool])
+
+
+def test_a_search_that_ended_beside_an_earlier_sample_is_refused(tmp_path: Path) -> None:
+    stop = Agrees("answer", 2)
+    path = recorded(tmp_path / "t.jsonl", question(tmp_path), BestOfN(4), stop=stop, seconds=(9, 3, 1, 5), width=4)
+    with pytest.raises(TraceError, match=r"ended while its sample 1 was being written.*record with --width 1"):
         read_pools([path])
 
 
