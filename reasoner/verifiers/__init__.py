@@ -11,6 +11,7 @@ from reasoner.verifiers.behaviour import Behaviour
 from reasoner.verifiers.certainty import Certainty
 from reasoner.verifiers.judge import Judge
 from reasoner.verifiers.maths import Maths
+from reasoner.verifiers.own_tests import OwnTests
 from reasoner.verifiers.reward import Reward
 from reasoner.verifiers.self_tests import SelfTests
 from reasoner.verifiers.suite import VisibleSuite
@@ -34,11 +35,12 @@ def make(names: Iterable[str], core: CoreInfo | None = None) -> tuple[Verifier, 
     Raises:
         ConfigError: there is none of that name, or the core cannot do what it needs.
     """
-    chosen = [_one(name, core) for name in dict.fromkeys(names) if name not in _ALWAYS]
+    own = OwnTests()
+    chosen = [_one(name, own, core) for name in dict.fromkeys(names) if name not in _ALWAYS]
     return (VisibleSuite(), Answers(Maths.here()), *chosen)
 
 
-def _one(name: str, core: CoreInfo | None) -> Verifier:
+def _one(name: str, own: OwnTests, core: CoreInfo | None) -> Verifier:
     kind, _, head = name.partition(":")
     if kind in ("reward", "step") and head:
         if core and not core.can_value:
@@ -49,14 +51,14 @@ def _one(name: str, core: CoreInfo | None) -> Verifier:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
         raise ConfigError(f"there is no verifier {name!r}: {hint}")
-    return _KNOWN[name][1]()
+    return _KNOWN[name][1](own)
 
 
 _ALWAYS = ("visible", "answer", "likelihood")
-_KNOWN: dict[str, tuple[str, Callable[[], Verifier]]] = {
-    "certainty": ("how sure the model was of its tokens; costs nothing", Certainty),
-    "lowest": ("how sure it was of its weakest stretch; costs nothing", lambda: Certainty(_WINDOW)),
-    "judge": ("the model's own yes or no; a few tokens", Judge),
-    "behaviour": ("code votes by what it does; one run", Behaviour),
+_KNOWN: dict[str, tuple[str, Callable[[OwnTests], Verifier]]] = {
+    "certainty": ("how sure the model was of its tokens; costs nothing", lambda _: Certainty()),
+    "lowest": ("how sure it was of its weakest stretch; costs nothing", lambda _: Certainty(_WINDOW)),
+    "judge": ("the model's own yes or no; a few tokens", lambda _: Judge()),
+    "behaviour": ("code votes by what it does; one run", lambda own: Behaviour(own=own)),
     "self_tests": ("code votes by which of the model's own tests it passes; one run", SelfTests),
 }

@@ -1,4 +1,4 @@
-"""Calls to try a candidate with: those of the visible tests, and small changes of them.
+"""Calls to try a candidate with: those of the visible tests and of others that are given, and small changes of them.
 
 Pure: tests are parsed, never run, and what they expect is left out. A call is kept when everything in it is known: the
 candidate's own names, plain builtins, literals, and names that were given a literal right before.
@@ -39,8 +39,9 @@ class Inputs:
     """The candidate's names that the tests call."""
 
 
-def inputs(task: Task, count: int = 12) -> Inputs:
-    """At most `count` different calls, those of the visible tests first; none where no test can be read."""
+def inputs(task: Task, count: int = 12, more: Sequence[str] = ()) -> Inputs:
+    """At most `count` different calls, those of the visible tests first, then those of `more` asserts; none where no
+    test can be read."""
     texts = _texts(task)
     trees = [tree for text in texts if (tree := _parsed(text))]
     modules = {_module(path) for path in task.editable if path.endswith(".py")}
@@ -55,6 +56,7 @@ def inputs(task: Task, count: int = 12) -> Inputs:
         lines, known = _imported(tree, modules)
         imports += lines
         names |= known or (_foreign(tree) if whole or any("*" in line for line in lines) else set())
+    trees += filter(None, [_parsed("\n".join(more))])
     found = [call for tree in trees for call in _calls(tree, names)]
     seen = {ast.unparse(call): call for call in found if len(ast.unparse(call)) <= _LONGEST}
     chance = random.Random(crc32(task.id.encode()))

@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import SandboxError
 from reasoner.ledger import Ledger
 from reasoner.protocols import Scene
@@ -10,6 +11,7 @@ from reasoner.sandboxes import open_sandbox
 from reasoner.toolbox import Toolbox
 from reasoner.tree import Node, Tree
 from reasoner.types import Files, Json, Limits, Step, Suite, Task, ToolResult, Verdict
+from reasoner.verifiers import make
 from reasoner.verifiers.behaviour import Behaviour
 
 SceneOf = Callable[..., Awaitable[Scene]]
@@ -73,6 +75,59 @@ async def test_what_cannot_be_told_apart_is_not_run(scene_of: SceneOf) -> None:
     scene = await scene_of(TASK, tools=never)
     malformed = Node(-1, 0, "attempt", (Step("act", ""), Step("malformed", "no code")), "s0")
     assert await Behaviour().judge(scene, malformed) is None
+
+
+STUB = Task("t", "x", files={"solution.py": b"def double(x):\n    pass\n"}, editable=("solution.py",))
+WRITTEN = "double(0) == 1\nassert double(-3) == -6, 'negative'\nassert open('x')\n```"
+
+
+async def test_without_visible_tests_the_calls_of_the_core_s_own_are_made_without_what_they_expect(
+    scene_of: SceneOf,
+) -> None:
+    asked: list[str] = []
+
+    def world(name: str, arguments: Json, files: Files) -> ToolResult:
+        asked.append(arguments["code"])
+        return ToolResult(json.dumps({"error": "", "outcomes": ["=a", "=b"]}))
+
+    scene = await scene_of(STUB, [Reply(WRITTEN)], world)
+    verifier = Behaviour(2)
+    first, second = [await verifier.judge(scene, node()) for _ in range(2)]
+    assert first is not None and first == second and first.key
+    assert "_seen(double, 0)" in asked[0] and "_seen(double, -3)" in asked[0] and "-6" not in asked[0]
+    assert isinstance(scene.core, ScriptedCore) and len(scene.core.asked) == 1, "they are written once a task"
+    assert scene.ledger.spent.verifier > 50 and scene.ledger.spent.decoded == 0
+
+
+async def test_one_call_of_the_visible_tests_goes_before_those_of_the_core(scene_of: SceneOf) -> None:
+    asked: list[str] = []
+
+    def world(name: str, arguments: Json, files: Files) -> ToolResult:
+        asked.append(arguments["code"])
+        return ToolResult(json.dumps({"error": "", "outcomes": ["=a", "=b"]}))
+
+    only = Task("t", "x", editable=("solution.py",), visible=Suite("asserts", asserts=("assert roll() < 7",)))
+    scene = await scene_of(only, [Reply("roll() in range(7)\nassert sorted([roll()])\n```")], world)
+    assert await Behaviour(2).judge(scene, node()) is not None
+    assert asked[0].index("_seen(roll)") < asked[0].index("_seen(sorted, [roll()])")
+
+
+async def test_visible_tests_that_hold_enough_calls_cost_no_token(scene_of: SceneOf) -> None:
+    scene = await scene_of(TASK, [], {"python": says(error="", outcomes=["=a"] * 3)})
+    assert await Behaviour(3).judge(scene, node()) is not None
+    assert scene.ledger.spent.verifier == 0
+
+
+async def test_two_verifiers_share_the_tests_that_the_core_writes(scene_of: SceneOf) -> None:
+    scene = await scene_of(STUB, [Reply(WRITTEN)], {"python": says(error="", outcomes=["=a", "passed"])})
+    for verifier in make(["behaviour", "self_tests"])[2:]:
+        await verifier.judge(scene, node())
+    assert isinstance(scene.core, ScriptedCore) and len(scene.core.asked) == 1
+
+
+async def test_a_question_is_not_probed(scene_of: SceneOf) -> None:
+    scene = await scene_of(Task("q", "How many?"))
+    assert await Behaviour().judge(scene, node()) is None
 
 
 CANDIDATES = {

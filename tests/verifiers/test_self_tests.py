@@ -1,14 +1,12 @@
 import json
 from collections.abc import Awaitable, Callable
 
-import pytest
-
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.ledger import Cost
 from reasoner.protocols import Scene
 from reasoner.tree import Node, Tree
 from reasoner.types import Expand, Files, Json, Sampling, Step, Suite, Task, ToolResult, Verdict
-from reasoner.verifiers.self_tests import SelfTests, agreement, usable
+from reasoner.verifiers.self_tests import SelfTests, agreement
 
 SceneOf = Callable[..., Awaitable[Scene]]
 TASK = Task("t", "x", editable=("solution.py",), visible=Suite("asserts", asserts=("assert double(2) == 4",)))
@@ -58,28 +56,6 @@ async def test_a_candidate_that_passes_none_agrees_with_nobody(scene_of: SceneOf
     scene = await scene_of(TASK, [Reply(WRITTEN)], passes("failed", "late"))
     found = await SelfTests().judge(scene, node())
     assert found is not None and (found.score, found.key) == (0.0, "")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "assert open('x')",
-        "assert double(x) == 2",
-        "import os",
-        "assert (",
-        "assert 1 == 1",
-        "double(2)",
-        "assert " + "(" * 999,
-    ],
-)
-def test_what_is_no_test_of_the_candidate_is_left_out(line: str) -> None:
-    assert usable(line, frozenset({"double"})) == []
-
-
-def test_shown_tests_and_repetitions_are_left_out() -> None:
-    text = "assert double(1)==2\nassert double(1) == 2, 'x'\nassert double(2) == 4\nassert sorted([double(3)]) == [6]"
-    found = usable(text, frozenset({"double"}), ("assert double(2)  == 4",))
-    assert found == ["assert double(1) == 2", "assert sorted([double(3)]) == [6]"]
 
 
 def test_agreement_is_candidates_times_tests() -> None:
