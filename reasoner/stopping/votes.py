@@ -8,7 +8,7 @@ after ten votes and after ten thousand.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import comb
+from math import comb, exp, lgamma, log
 
 from reasoner.ledger import Ledger
 from reasoner.tree import Tree
@@ -16,6 +16,8 @@ from reasoner.types import NodeId, Stop
 
 _MOST = 64
 """Calls up to which a vote's accuracy is predicted."""
+_KINDS = 20
+"""Into which the tasks of a pool are merged."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,15 @@ class Calls:
 
     A vote gets surer of the right answer on tasks where that is the most frequent one, and surer of a wrong one on all
     others; over a mix of both its accuracy rises and then falls. `pool` is the mix, recorded where answers are known;
-    how well each kind explains the votes seen so far says which of them this task is likely to be."""
+    how well each kind explains the votes seen so far says which of them this task is likely to be. Kinds that are
+    nearly the same are taken for one, so a decision costs the same over a pool of any size."""
 
     source: str
     pool: tuple[Level, ...]
     most: int = _MOST
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", merged(self.pool))
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
         first, second, total = standing(tree, self.source)
@@ -102,6 +108,20 @@ def fewest(confidence: float) -> int:
     while lead(count, 0) < confidence and count < 1_000:
         count += 1
     return count
+
+
+def merged(pool: Sequence[Level]) -> tuple[Level, ...]:
+    """At most `_KINDS` + 1 kinds of task: those of which the right answer has about the same chance against the wrong
+    one, which is all that a vote depends on, become their mean."""
+    kinds: dict[int, list[Level]] = {}
+    for level in pool:
+        kinds.setdefault(round(_KINDS * _between(level)[0]), []).append(level)
+    found = []
+    for kind in kinds.values():
+        weight = sum(level.weight for level in kind)
+        right = sum(level.weight * _between(level)[0] for level in kind) / weight if weight else 0.5
+        found.append(Level(right, 1.0 - right, weight))
+    return tuple(found)
 
 
 def likely(pool: Sequence[Level], first: int, second: int) -> tuple[Level, ...]:
@@ -128,9 +148,10 @@ def best_calls(pool: tuple[Level, ...], most: int = _MOST) -> tuple[int, float]:
 
 
 def accuracy(pool: Sequence[Level], calls: int) -> float:
-    """How often a majority of `calls` samples is right on average, between the right answer and the nearest wrong."""
+    """How often a majority of `calls` samples, an odd number, is right on average, between the right answer and the
+    nearest wrong."""
     total = sum(level.weight for level in pool)
-    right = sum(level.weight * (1.0 - _below(calls, calls // 2, _between(level)[0])) for level in pool)
+    right = sum(level.weight * _majority(_between(level)[0], calls // 2) for level in pool)
     return right / total if total else 0.0
 
 
@@ -142,9 +163,13 @@ def _between(level: Level) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=65536)
-def _below(trials: int, successes: int, chance: float) -> float:
-    """P(Binomial(trials, chance) <= successes)."""
-    return float(sum(comb(trials, k) * chance**k * (1.0 - chance) ** (trials - k) for k in range(successes + 1)))
+def _majority(chance: float, half: int) -> float:
+    """P(more than `half` of 2 * `half` + 1 coins), by what two coins more add to so many."""
+    even = chance * (1.0 - chance)
+    if half == 0 or even <= 0.0:
+        return chance
+    ways = lgamma(2 * half) - lgamma(half + 1) - lgamma(half)
+    return _majority(chance, half - 1) + (2.0 * chance - 1.0) * exp(ways + half * log(even))
 
 
 @lru_cache(maxsize=65536)

@@ -1,12 +1,13 @@
 from collections.abc import Callable
-from math import log
+from math import comb, fsum, isclose, log
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reasoner.ledger import Ledger
-from reasoner.stopping.votes import Agrees, Calls, Leads, Level, accuracy, best_calls, fewest, lead, likely
+from reasoner.stopping.votes import Agrees, Calls, Leads, Level, accuracy, best_calls, fewest, lead, likely, merged
 from reasoner.tree import Tree
 
 Voted = Callable[[str], Tree]
@@ -103,3 +104,21 @@ def test_the_likely_kinds_of_task_are_shares(first: int, second: int) -> None:
 def test_one_sided_votes_speak_for_an_easy_task() -> None:
     easy, hard = likely((EASY, HARD), 12, 0)
     assert easy.weight > 0.9 > hard.weight
+
+
+@given(st.floats(0.01, 0.99), st.integers(0, 30))
+def test_a_majority_is_right_as_often_as_the_binomial_says(chance: float, half: int) -> None:
+    calls = 2 * half + 1
+    terms = (comb(calls, k) * chance**k * (1 - chance) ** (calls - k) for k in range(half + 1, calls + 1))
+    assert isclose(accuracy([Level(chance, 1 - chance)], calls), fsum(terms), abs_tol=1e-9)
+
+
+def test_kinds_of_tasks_that_are_nearly_the_same_are_taken_for_one() -> None:
+    chance = Random(0)
+    pool = [Level(right := chance.random(), (1 - right) * chance.random()) for _ in range(500)]
+    few = merged(pool)
+    assert len(few) <= 21 and isclose(sum(level.weight for level in few), 500)
+    for calls in (1, 5, 31):
+        assert abs(accuracy(few, calls) - accuracy(pool, calls)) < 0.005
+    assert [level.right for level in Calls("answer", (EASY, HARD)).pool] == pytest.approx([0.85, 0.4])
+    assert merged([Level(0.0, 0.0), Level(0.5, 0.5, 0.0)]) == (Level(0.5, 0.5, 1.0),)
