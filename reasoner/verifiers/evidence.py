@@ -20,5 +20,5 @@ def evidence(tree: Tree, node: NodeId) -> dict[str, float]:
             poll = tree.poll(verdict.source)
             known[SHARE + verdict.source] = (poll.ballots[verdict.key].count + 1) / (poll.total + 2)
         if verdict.source == SELF_TESTS:
-            known[AGREEMENT] = agreement(tree)[node]
+            known[AGREEMENT] = agreement(tree, node)
     return known

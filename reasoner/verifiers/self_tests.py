@@ -4,7 +4,6 @@ other, and with those tests.
 Tests of a small core are wrong half the time, so what counts is the agreement, not the number that pass.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from reasoner.protocols import Scene
@@ -20,7 +19,8 @@ SOURCE = "self_tests"
 @dataclass(frozen=True)
 class SelfTests:
     """Dual agreement of candidates and tests (CodeT, Chen et al., 2207.10397, section 2.2). The score is the share of
-    the tests that pass, the key says which; `agreement` makes of the keys what CodeT ranks by."""
+    the tests that pass, the key says which: a vote whose weight is its score, so that the heaviest answer is what CodeT
+    ranks highest."""
 
     own: OwnTests = field(default_factory=OwnTests)
 
@@ -38,10 +38,10 @@ class SelfTests:
         return Verdict(passed / len(bits), SOURCE, f"{passed} of {len(bits)} own tests pass", bits if passed else "")
 
 
-def agreement(tree: Tree, source: str = SOURCE) -> dict[NodeId, float]:
-    """By node, the score of its consensus set: the candidates that pass the same tests times those tests, as a share of
-    all candidates times all tests; 0 for candidates that pass none."""
-    keys = {n.id: v.key for n in tree.nodes for v in n.verdicts if v.source == source}
-    together = Counter(keys.values())
-    most = len(keys) * max((len(key) for key in keys.values()), default=0)
-    return {node: together[key] * key.count("1") / most if most else 0.0 for node, key in keys.items()}
+def agreement(tree: Tree, node: NodeId) -> float:
+    """The score of a node's consensus set: the candidates that pass the same tests times those tests, as a share of all
+    candidates times all tests; 0 for one that passes none. A set's scores add up to that product over all tests."""
+    key = next((verdict.key for verdict in tree[node].verdicts if verdict.source == SOURCE), "")
+    if not key:
+        return 0.0
+    return tree.poll(SOURCE).ballots[key].weights[SOURCE] / tree.sums(tree.root).tallies[SOURCE].count

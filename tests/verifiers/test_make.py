@@ -37,13 +37,14 @@ def test_evidence_is_everything_that_speaks_for_a_node() -> None:
     tree.plant([Step("task", "")], "s0")
     for key, bits in (("a", "11"), ("a", "11"), ("b", "")):
         head = tree.opened(Expand(0, "attempt", Sampling()))
-        verdicts = [Verdict(0.7, "certainty"), Verdict(1.0, "behaviour", key=key), Verdict(0.5, "self_tests", key=bits)]
+        own = Verdict(len(bits) / 2, "self_tests", key=bits)
+        verdicts = [Verdict(0.7, "certainty"), Verdict(1.0, "behaviour", key=key), own]
         tree.add(head, [], "s0", verdicts, Cost())
     assert evidence(tree, 1) == {
         "certainty": 0.7,
         "behaviour": 1.0,
         "share of behaviour": 3 / 5,
-        "self_tests": 0.5,
+        "self_tests": 1.0,
         "share of self_tests": 3 / 4,
         "agreement": 4 / 6,
     }

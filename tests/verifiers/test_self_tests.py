@@ -1,9 +1,12 @@
 import json
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.ledger import Cost
 from reasoner.protocols import Scene
+from reasoner.search import Vote
 from reasoner.tree import Node, Tree
 from reasoner.types import Expand, Files, Json, Sampling, Step, Suite, Task, ToolResult, Verdict
 from reasoner.verifiers.self_tests import SelfTests, agreement
@@ -58,12 +61,32 @@ async def test_a_candidate_that_passes_none_agrees_with_nobody(scene_of: SceneOf
     assert found is not None and (found.score, found.key) == (0.0, "")
 
 
-def test_agreement_is_candidates_times_tests() -> None:
-    """Three pass the same two of four tests, one passes three, one none: 3 x 2 = 6, 1 x 3 = 3, of 5 x 4 = 20."""
+def passing(*keys: str) -> Tree:
+    """One candidate for each key: which of the core's own tests it passes."""
     tree = Tree("t")
     tree.plant([Step("task", "")], "s0")
-    for key in ("1100", "1100", "0111", "1100", ""):
-        head = tree.opened(Expand(0, "attempt", Sampling()))
-        tree.add(head, [], "s0", [Verdict(0.0, "self_tests", key=key)], Cost())
-    assert agreement(tree) == {1: 0.3, 2: 0.3, 3: 0.15, 4: 0.3, 5: 0.0}
-    assert agreement(Tree("t")) == {}
+    for key in keys:
+        verdict = Verdict(key.count("1") / max(1, len(key)), "self_tests", key=key if "1" in key else "")
+        tree.add(tree.opened(Expand(0, "attempt", Sampling())), [Step("act", "")], "s0", [verdict], Cost())
+    return tree
+
+
+def test_agreement_is_candidates_times_tests() -> None:
+    """Three pass the same two of four tests, one passes three, one none: 3 x 2 = 6, 1 x 3 = 3, of 5 x 4 = 20."""
+    tree = passing("1100", "1100", "0111", "1100", "0000")
+    assert [agreement(tree, node) for node in range(6)] == pytest.approx([0.0, 0.3, 0.3, 0.15, 0.3, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [
+        (("1000", "1000", "1111"), 3),
+        (("1000", "1110", "1110", "1111"), 2),
+        (("0000", "0000", "1000"), 3),
+        (("1100", "1111", "1100"), 1),
+    ],
+)
+def test_the_vote_is_for_as_many_candidates_times_as_many_tests_as_can_be(keys: tuple[str, ...], answer: int) -> None:
+    assert Vote().answer(passing(*keys)) == answer
+    best = max(agreement(passing(*keys), node) for node in range(1, len(keys) + 1))
+    assert agreement(passing(*keys), answer) == best
