@@ -211,7 +211,8 @@ class CoreInfo:
     token_ids: bool = True
     """Takes and returns exact ids of its own vocabulary."""
     can_score: bool = False
-    can_value: bool = False
+    heads: tuple[str, ...] = ()
+    """Reward heads that read its hidden state, by name."""
 
 
 # --- sandboxes -------------------------------------------------------------------------------------------------------

@@ -43,8 +43,10 @@ def make(names: Iterable[str], core: CoreInfo | None = None) -> tuple[Verifier, 
 def _one(name: str, own: OwnTests, core: CoreInfo | None) -> Verifier:
     kind, _, head = name.partition(":")
     if kind in ("reward", "step") and head:
-        if core and not core.can_value:
+        if core and not core.heads:
             raise ConfigError(f"the core {core.name} has no reward heads to judge with: leave out {name!r}")
+        if core and head not in core.heads:
+            raise ConfigError(f"the core {core.name} has no reward head {head!r}: it has {', '.join(core.heads)}")
         return Reward(head, "outcome" if kind == "reward" else "step")
     if name not in _KNOWN:
         known = purposes()

@@ -16,8 +16,8 @@ KINDS = {"outcome": "reward", "step": "step"}
 @dataclass(frozen=True)
 class Reward:
     """`head` by its name. An outcome head looks at solutions before their tests say anything (Cobbe et al., 2110.14168,
-    section 4.1), a step head at every step (Lightman et al., 2305.20050, section 2.6). A core that has no hidden state
-    to read says nothing.
+    section 4.1), a step head at every step (Lightman et al., 2305.20050, section 2.6). A core without heads says
+    nothing.
 
     Charged is one token: all before the last position is kept by the core.
     """
@@ -26,7 +26,7 @@ class Reward:
     each: Literal["outcome", "step"] = "outcome"
 
     async def judge(self, scene: Scene, node: Node) -> Verdict | None:
-        if not scene.core.info.can_value or node.parent is None:
+        if not scene.core.info.heads or node.parent is None:
             return None
         own = node.steps if self.each == "step" else _solution(node)
         if not own:

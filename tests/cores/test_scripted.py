@@ -191,7 +191,7 @@ async def test_control_tokens_in_a_reply_are_plain_text() -> None:
 async def test_it_neither_scores_nor_values() -> None:
     core = scripted("x")
     assert not core.info.can_score
-    assert not core.info.can_value
+    assert core.info.heads == ()
     with pytest.raises(CoreError, match="no model to score"):
         await core.score(PROMPT, [1])
     with pytest.raises(CoreError, match="no reward head 'prm'"):

@@ -59,6 +59,7 @@ class LocalCore:
             self._tokenizer = HubTokenizer(directory, known.controls if known else {})
             network = loading.result()
         from reasoner.cores.local.engine import Engine
+        from reasoner.cores.local.heads import known_heads
         from reasoner.cores.local.precision import chosen
 
         self.info = CoreInfo(
@@ -68,7 +69,7 @@ class LocalCore:
             dtype=chosen(dtype, network.device),
             token_ids=True,
             can_score=True,
-            can_value=network.keeps_hidden,
+            heads=known_heads(self._heads) if network.keeps_hidden else (),
         )
         self._engine = Engine(network, self._tokenizer, kv_bytes=kv_bytes, max_rows=max_rows, threads=threads)
 

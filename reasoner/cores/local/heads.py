@@ -11,14 +11,18 @@ from reasoner.cores.local.rows import Event
 from reasoner.errors import CoreError
 
 
+def known_heads(directory: Path) -> tuple[str, ...]:
+    """The names of the heads that a directory has."""
+    return tuple(sorted(path.stem for path in (directory / "heads").glob("*.safetensors")))
+
+
 def load_head(directory: Path, name: str) -> Callable[[Event], float]:
     """The head `heads/<name>.safetensors`. Raises `CoreError` when there is none of that name."""
     path = directory / "heads" / f"{name}.safetensors"
     if not re.fullmatch(r"[\w.-]+", name) or not path.is_file():
-        known = sorted(p.stem for p in (directory / "heads").glob("*.safetensors"))
+        known = ", ".join(known_heads(directory)) or "none"
         raise CoreError(
-            f"{directory.name} has no reward head {name!r} (it has {', '.join(known) or 'none'}): train one, "
-            "or use another verifier"
+            f"{directory.name} has no reward head {name!r} (it has {known}): train one, or use another verifier"
         )
     tensors = load_file(path)
     weight = tensors["weight"].float().reshape(-1)

@@ -242,6 +242,16 @@ async def test_a_closed_core_refuses_and_ends_what_is_in_flight(core: LocalCore)
         await core.complete(PROMPT, Sampling())
 
 
+async def test_a_core_knows_the_names_of_its_heads(tiny: Any, tmp_path: Path) -> None:
+    shutil.copytree(tiny.directory, tmp_path / "m")
+    (tmp_path / "m" / "heads").mkdir()
+    save_file({"weight": torch.zeros(tiny.model.config.hidden_size)}, tmp_path / "m" / "heads" / "outcome.safetensors")
+    with_head = LocalCore(tmp_path / "m", dtype="float32", device="cpu")
+    assert with_head.info.heads == ("outcome",)
+    assert await with_head.value(PROMPT, "outcome") == 0.5
+    await with_head.close()
+
+
 async def test_a_missing_reward_head_is_named(core: LocalCore) -> None:
     with pytest.raises(CoreError, match="no reward head 'judge'"):
         await core.value(PROMPT, "judge")

@@ -33,7 +33,7 @@ async def test_a_vllm_server_that_scores_says_so(server: Server, connect: Connec
     server.on(COMPLETIONS, ID, says({"choices": [{"prompt_logprobs": rows}]}))
     core = await connect(tokenizer_dir=bytes_dir)
     assert (core.info.name, core.info.context) == ("vllm:small", 64)
-    assert (core.info.token_ids, core.info.can_score, core.info.can_value) == (True, True, False)
+    assert (core.info.token_ids, core.info.can_score, core.info.heads) == (True, True, ())
 
 
 async def test_a_vllm_server_that_does_not_score_says_so(server: Server, connect: Connect, bytes_dir: Path) -> None:
