@@ -46,7 +46,7 @@ class Folder:
         self._settings = _plain(settings)
         self._results = self._opened()
         try:
-            if force_new and (path / CONFIG).exists():
+            if force_new and self.began:
                 self._move_away()
             self._check()
             self.done = self._read_done()
@@ -71,7 +71,7 @@ class Folder:
             ConfigError: the directory's run had another core.
         """
         self._settings = _plain({**self._settings, **late})
-        if (self.path / CONFIG).exists():
+        if self.began:
             self._check()
         else:
             self._write(CONFIG, self._settings)
@@ -101,14 +101,21 @@ class Folder:
             attempt += 1
         return attempt, path
 
+    @property
+    def began(self) -> bool:
+        """Whether a core was ever opened for what is here."""
+        return (self.path / CONFIG).exists()
+
     def write_summary(self, summary: Json) -> None:
-        self._write(SUMMARY, summary)
+        """Nothing is written where no run began: it has come to nothing."""
+        if self.began:
+            self._write(SUMMARY, summary)
 
     def _opened(self) -> FileIO:
         """The results, locked, in a directory that is a run's or can become one."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not (self.path / CONFIG).exists() and (strange := self._strange()):
+            if not self.began and (strange := self._strange()):
                 raise ConfigError(f"{self.path} holds {strange} and is no run's directory: choose another with -o")
             results = (self.path / RESULTS).open("ab", buffering=0)
         except OSError as error:
@@ -121,8 +128,8 @@ class Folder:
         return results
 
     def _strange(self) -> str:
-        """Something that a run which was killed at once would not have left."""
-        ours = {RESULTS, TRACES, f"{CONFIG}.new"}
+        """Something that a run which ended at once would not have left."""
+        ours = {RESULTS, TRACES, SUMMARY, f"{CONFIG}.new", f"{SUMMARY}.new"}
         left = sorted(each.name for each in self.path.iterdir() if each.name not in ours)
         results = self.path / RESULTS
         return left[0] if left else RESULTS if results.exists() and results.stat().st_size else ""
@@ -142,7 +149,7 @@ class Folder:
     def _check(self) -> None:
         """Compare with what the directory's run began with, as far as it is known yet."""
         path = self.path / CONFIG
-        if not path.exists():
+        if not self.began:
             return
         try:
             held = flat(msgspec.json.decode(path.read_bytes()))

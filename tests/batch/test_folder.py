@@ -106,6 +106,18 @@ def test_a_directory_of_other_things_is_left_alone(folder, tmp_path: Path) -> No
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.tex"]
 
 
+def test_a_run_that_never_began_has_no_summary_and_its_directory_can_be_used(folder) -> None:
+    with folder() as into:
+        into.write_summary({"asked": 3})
+        assert not into.began and [p.name for p in into.path.iterdir()] == ["results.jsonl"]
+    for left in ("summary.json", "summary.json.new"):
+        (into.path / left).write_text("{}")
+    with folder() as into:
+        into.confirm(CORE)
+        into.write_summary({"asked": 3})
+    assert "asked" in (into.path / "summary.json").read_text()
+
+
 def test_a_path_that_cannot_be_a_directory_is_one_sentence(folder, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(TraceError, match="choose another with -o"):
