@@ -35,12 +35,23 @@ from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
 from reasoner.config import Config
-from reasoner.errors import ConfigError, TaskError
+from reasoner.errors import (
+    ConfigError,
+    CoreError,
+    ModelError,
+    ReasonerError,
+    SandboxError,
+    TaskError,
+    ToolError,
+    TraceError,
+)
 from reasoner.models.progress import Progress
 from reasoner.repl.printable import one_line
 from reasoner.repl.progress import Tally
 from reasoner.telemetry import missing
 
+_FAILURES = (CoreError, ModelError, SandboxError, ToolError, TraceError)
+"""What ends a run that goes on by the same command."""
 _SAID = 5
 """So many unusable lines are named; summary.json has all."""
 
@@ -62,10 +73,18 @@ def run(arguments: argparse.Namespace) -> int:
         if folder.moved:
             screen.say(f"the earlier run is kept in {folder.moved}")
         began = time.monotonic()
-        code = work(config, jobs, folder, screen, arguments.workers, ray=arguments.ray)
-        summary = _summary(folder, jobs, problems)
-        folder.write_summary(asdict(summary))
-    _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
+        failure: ReasonerError | None = None
+        try:
+            code = work(config, jobs, folder, screen, arguments.workers, ray=arguments.ray)
+        except _FAILURES as error:
+            code, failure = INFRASTRUCTURE, error
+        finally:
+            summary = _summary(folder, jobs, problems)
+            folder.write_summary(asdict(summary))
+    if folder.began or not failure or arguments.json:
+        _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
+    if failure:
+        raise failure
     return code or _code(summary)
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,12 +14,16 @@ from pathlib import Path
 import pytest
 
 from reasoner import models, trace
-from reasoner.batch import Folder, Record, Summary, read_records
+from reasoner.batch import Folder, Record, Summary, read_problems, read_records
+from reasoner.batch.records import Outcome
 from reasoner.cli import main
-from reasoner.cli.run import told
+from reasoner.cli.run import held_settings, told
+from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.errors import ModelError
 
 MODEL = "smollm2-135m-instruct"
+GONE = Config(core=CoreConfig(model="no-such-model"), sandbox=SandboxConfig("bubblewrap"))
+TOLD = ("--model", "no-such-model", "--sandbox", "bubblewrap")
 
 
 @pytest.fixture
@@ -54,15 +60,7 @@ def test_a_run_refuses_lines_that_cannot_be_used_unless_they_are_to_be_left_out(
 
 
 def test_another_configuration_is_refused_by_the_name_of_its_key(questions: Path, tmp_path: Path, capsys) -> None:
-    from importlib.metadata import version
-
-    from reasoner.batch import read_problems
-    from reasoner.cli.run import held_settings
-    from reasoner.config import Config
-
-    assert version("reasoner")
-    with Folder(tmp_path / "out", held_settings(Config(), read_problems(questions), "all")) as folder:
-        folder.confirm({})
+    begun(tmp_path / "out", questions, config=Config())
     assert "config.search.attempts = 16, this one has 3" in refused(
         capsys, questions, "-o", tmp_path / "out", "--attempts", 3
     )
@@ -70,17 +68,58 @@ def test_another_configuration_is_refused_by_the_name_of_its_key(questions: Path
     assert "problems.sha256 = " in refused(capsys, questions, "-o", tmp_path / "out")
 
 
-def test_a_run_of_which_all_is_done_opens_nothing(questions: Path, tmp_path: Path, capsys) -> None:
-    from reasoner.batch import read_problems
-    from reasoner.cli.run import held_settings
-    from reasoner.config import Config
+def begun(path: Path, questions: Path, *outcomes: Outcome, config: Config = GONE) -> None:
+    """What an earlier run left."""
+    with Folder(path, held_settings(config, read_problems(questions), "all")) as folder:
+        folder.confirm({})
+        for number, outcome in enumerate(outcomes, 1):
+            folder.append(Record(str(number), 0, 1, outcome, 0, spent={"decoded": 10, "prefilled": 5}))
 
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="there is no bubblewrap here")
+def test_ctrl_c_while_the_core_opens_leaves_a_directory_that_the_same_command_takes(
+    questions: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "reasoner", "run", str(questions), "-o", str(tmp_path / "out")]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        command += ["--url", f"http://127.0.0.1:{silent.getsockname()[1]}", "--sandbox", "bubblewrap"]
+        for more in ([], ["--force-new"]):
+            with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True) as process:
+                silent.settimeout(60)
+                connection, _ = silent.accept()
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=60)
+                connection.close()
+            assert process.returncode == 130 and "the same command goes on from here" in said, said
+            assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_run_that_ends_by_a_failure_says_and_writes_what_it_came_to(questions: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "out"
-    with Folder(out, held_settings(Config(), read_problems(questions), "all")) as folder:
-        folder.confirm({"core": {"name": "gone", "digest": "d"}})
-        for n in range(6):
-            outcome = "solved" if n % 2 else "unsolved"
-            folder.append(Record(str(n + 1), 0, 1, outcome, 0, spent={"decoded": 10, "prefilled": 5}))  # type: ignore[arg-type]
+    begun(out, questions, "solved", "unsolved", "solved")
+    command = ["run", str(questions), "-o", str(out), *TOLD]
+    assert main([*command, "--json"]) == 4
+    said = capsys.readouterr()
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["done"], summary["asked"], summary["solved"]) == (3, 6, 2)
+    assert {**summary, "directory": str(out)} == json.loads(said.out)
+    assert "stopped   the same command goes on from here" in said.err and said.err.count("error: ") == 1
+    assert main(command) == 4
+    assert capsys.readouterr().out == "solved 2 of 3\n"
+
+
+def test_a_run_that_could_not_begin_says_why_and_nothing_else(questions: Path, tmp_path: Path, capsys) -> None:
+    command = ["run", str(questions), "-o", str(tmp_path / "out"), *TOLD]
+    assert main([*command, "--quiet"]) == 4
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1
+    assert main([*command, "--quiet", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["done"] == 0
+
+
+def test_a_run_of_which_all_is_done_opens_nothing(questions: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    begun(out, questions, *["unsolved", "solved"] * 3, config=Config())
     assert main(["run", str(questions), "-o", str(out)]) == 0
     said = capsys.readouterr()
     assert said.out == "solved 3 of 6\n" and "6 of 6 are done already" in said.err
