@@ -1,9 +1,10 @@
 """Several servers of one model as one core. The rest of the runtime sees one core, and knows nothing of this.
 
-A prefix goes where most of it is cached; one that is new, or whose replica is crowded, to the least loaded (as SGLang's
-router does, cache-aware with a bound on imbalance). When a completion fails, its server is asked whether it is well: if
-so, the request was at fault and the error is passed on, unless the server had merely been away; if not, the server is
-left out until it answers again. What had not begun to write is asked again. While none answers, requests wait.
+A prefix goes where it costs least: what would have to be read there, and what is in flight there before it. A beginning
+that all tasks share draws none of them to the server that read it first. When a completion fails, its server is asked
+whether it is well: if so, the request was at fault and the error is passed on, unless the server had merely been away;
+if not, the server is left out until it answers again. What had not begun to write is asked again. While none answers,
+requests wait.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ BLOCK = 32
 """Tokens; what is cached is remembered in whole blocks."""
 REMEMBERED = 65_536
 """Blocks for each server: two million tokens, more than one holds."""
-CROWD = 8
-"""Requests that a server may have in flight beyond twice those of the least loaded before its prefixes go elsewhere."""
+QUEUED = 512
+"""Tokens to read that a request in flight is as much as: about 200 to write, at two to three times the work each."""
 QUICK = Retry(attempts=2, first_s=0.2, most_s=2.0)
 """Another server is a better second try than the same."""
 
@@ -245,12 +246,8 @@ class Held:
 
 
 def chosen(well: Sequence[Replica], prefix: Sequence[int]) -> Replica:
-    """Where most of a prefix is cached, if that is half of it or more and the server is not crowded; else the least
-    loaded."""
-    least = min(well, key=lambda replica: (replica.flying, replica.served))
-    most, best = max(((r.held.of(prefix), r) for r in well), key=lambda found: (found[0], -found[1].flying))
-    crowded = best.flying > CROWD + 2 * least.flying
-    return best if 2 * most >= len(prefix) and not crowded else least
+    """Where a prefix costs least; of equals the one that has done least."""
+    return min(well, key=lambda r: (len(prefix) - r.held.of(prefix) + QUEUED * r.flying, r.served))
 
 
 def _chain(ids: Sequence[int]) -> Iterator[int]:

@@ -89,14 +89,41 @@ async def test_what_a_completion_added_counts_as_held(core: Replicas) -> None:
     assert (await core.complete(longer, Sampling(max_tokens=4))).text == first.text
 
 
-def test_a_crowded_server_sheds_even_what_it_holds() -> None:
+def replica(*held: list[int]) -> Replica:
     async def never() -> None: ...
 
-    crowded, idle = Replica("a", never), Replica("b", never)  # type: ignore[arg-type]
-    crowded.held.add(prompt("x"))
-    assert chosen([crowded, idle], prompt("x")) is crowded
-    crowded.flying = 9
-    assert chosen([crowded, idle], prompt("x")) is idle
+    made = Replica("a", never)  # type: ignore[arg-type]
+    for prefix in held:
+        made.held.add(prefix)
+    return made
+
+
+def test_a_long_prefix_stays_where_it_was_read_until_it_would_wait_longer_than_reading_it_takes() -> None:
+    long = list(range(4000))
+    crowded, idle = replica(long), replica()
+    crowded.flying = 7
+    assert chosen([crowded, idle], long) is crowded
+    crowded.flying = 8
+    assert chosen([crowded, idle], long) is idle
+    assert chosen([crowded, idle], long[:200]) is idle, "a short one is soon read"
+
+
+@pytest.mark.parametrize("workers", [2, 4, 8, 16])
+async def test_a_beginning_that_all_tasks_share_leaves_no_server_idle(fleet: Fleet, workers: int) -> None:
+    pair = fleet.servers[:2]
+    for server in pair:
+        server.on("/v1/models", listing("other", max_model_len=512))
+    core = await Replicas.connect([server.url for server in pair], timeout_s=5.0)
+    left = list(range(20))
+
+    async def work() -> None:
+        while left:
+            task = turns(USER, f"{'All are told this. ' * 20}What is {left.pop()}?", END, ASSISTANT)
+            await core.complete(task, Sampling(max_tokens=4))
+
+    await asyncio.gather(*(work() for _ in range(workers)))
+    await core.close()
+    assert all(len(server.bodies(PATH)) >= 8 for server in pair)
 
 
 def test_what_is_held_is_known_up_to_its_last_whole_block_in_common() -> None:
