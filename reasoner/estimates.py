@@ -60,11 +60,14 @@ class Difference:
 
     tasks: int
     by: Estimate
+    p: float
+    """Of the exact sign test, two-sided, over the tasks that differ: resampling a few tasks never shows others."""
 
     @property
     def is_noise(self) -> bool:
-        """Whether the interval holds 0: another draw of tasks could as well show none, or the opposite."""
-        return self.by.low <= 0.0 <= self.by.high
+        """Whether another draw of tasks could as well show none, or the opposite: the interval holds 0, or as many of
+        the tasks that differ would go one way by chance."""
+        return self.by.low <= 0.0 <= self.by.high or self.p >= 0.05
 
 
 def wilson(successes: float, n: int) -> Estimate:
@@ -85,6 +88,20 @@ def mean(values: Sequence[float], chance: np.random.Generator) -> Estimate:
     return _around(float(rows.mean()), _resampled(rows, chance)[:, 0])
 
 
+def share(shares: Sequence[float], chance: np.random.Generator) -> Estimate:
+    """The mean over tasks of shares between 0 and 1. Where all are alike, no draw of them differs, so the interval is
+    Wilson's over their number. Raises `ValueError` for none."""
+    return wilson(sum(shares), len(shares)) if shares and min(shares) == max(shares) else mean(shares, chance)
+
+
+def sign_test(up: int, down: int) -> float:
+    """The chance that at least as many of `up + down` fair coins fall on one side, whichever."""
+    n = up + down
+    log_all = math.lgamma(n + 1) - n * math.log(2)
+    tail = sum(math.exp(log_all - math.lgamma(i + 1) - math.lgamma(n - i + 1)) for i in range(min(up, down) + 1))
+    return min(1.0, 2 * tail)
+
+
 def pass_at(k: int, n: int, passed: int) -> float:
     """The chance that one of `k` of these `n` samples passed, unbiased (Chen et al., 2107.03374, section 2.1).
 
@@ -100,7 +117,12 @@ def coverage(samples: Sequence[tuple[int, int]], ks: Sequence[int], chance: np.r
     """Mean `pass_at` of the tasks for each of `ks`. `samples` has (drawn, passed) for each task."""
     table = _table(samples, ks)
     resampled = _resampled(table, chance)
-    return [_around(float(table[:, i].mean()), resampled[:, i]) for i in range(len(ks))]
+    return [
+        wilson(float(column.sum()), len(column))
+        if (column == column[0]).all()
+        else _around(float(column.mean()), drawn)
+        for column, drawn in zip(table.T, resampled.T, strict=True)
+    ]
 
 
 def fit(samples: Sequence[tuple[int, int]], ks: Sequence[int], chance: np.random.Generator) -> Fit | None:
@@ -119,8 +141,17 @@ def fit(samples: Sequence[tuple[int, int]], ks: Sequence[int], chance: np.random
 
 
 def difference(first: Sequence[float], second: Sequence[float], chance: np.random.Generator) -> Difference:
-    """Two runs, paired: entry i of both is what task i came to. Raises `ValueError` for none, or unequal lengths."""
-    return Difference(len(first), mean([b - a for a, b in zip(first, second, strict=True)], chance))
+    """Two runs, paired: entry i of both is the share of task i that was right. Raises `ValueError` for none, or unequal
+    lengths."""
+    each = [b - a for a, b in zip(first, second, strict=True)]
+    by = _alike(each[0], len(each)) if each and min(each) == max(each) else mean(each, chance)
+    return Difference(len(each), by, sign_test(sum(d > 0 for d in each), sum(d < 0 for d in each)))
+
+
+def _alike(by: float, n: int) -> Estimate:
+    """All of `n` tasks differ by this much. As many others as Wilson's interval leaves room for may do anything."""
+    others = 1.0 - wilson(n, n).low
+    return Estimate(by, by * (1 - others) - others, by * (1 - others) + others)
 
 
 def _table(samples: Sequence[tuple[int, int]], ks: Sequence[int]) -> Floats:

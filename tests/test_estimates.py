@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from reasoner.estimates import PowerLaw, coverage, difference, fit, mean, pass_at, wilson
+from reasoner.estimates import PowerLaw, coverage, difference, fit, mean, pass_at, share, sign_test, wilson
 
 
 def chance() -> np.random.Generator:
@@ -80,6 +80,31 @@ def test_a_small_difference_is_called_noise_and_a_large_one_is_not() -> None:
 def test_a_pair_that_is_the_same_throughout_differs_by_nothing() -> None:
     found = difference([1.0, 0.0], [1.0, 0.0], chance())
     assert found.is_noise and found.by.value == 0.0 and not math.isnan(found.by.low)
+
+
+def test_the_sign_test_is_the_one_of_the_books() -> None:
+    assert sign_test(0, 0) == 1.0 and sign_test(3, 3) == 1.0
+    assert [sign_test(n, 0) for n in (1, 5, 6)] == pytest.approx([1.0, 0.0625, 0.03125])
+    assert sign_test(2, 8) == pytest.approx(0.109375) == sign_test(8, 2)
+    assert 0.0 < sign_test(4800, 5200) < 1e-4
+
+
+@pytest.mark.parametrize(("n", "noise"), [(1, True), (3, True), (5, True), (6, False), (60, False)])
+def test_a_few_tasks_that_all_turned_out_better_are_noise(n: int, noise: bool) -> None:
+    found = difference([0.0] * n, [1.0] * n, chance())
+    assert found.is_noise is noise and found.by.value == 1.0 and found.by.high == 1.0
+    assert found.by.low < 1.0 and (n > 3 or found.by.low < 0.0)
+
+
+def test_a_few_that_differ_among_many_that_do_not_are_noise() -> None:
+    assert difference([0.0] * 40, [1.0] * 4 + [0.0] * 36, chance()).is_noise
+    assert not difference([0.0] * 40, [1.0] * 8 + [0.0] * 32, chance()).is_noise
+
+
+def test_shares_that_are_all_alike_are_no_certainty_of_other_tasks() -> None:
+    assert share([1.0] * 3, chance()) == wilson(3, 3) and share([0.5] * 4, chance()) == wilson(2, 4)
+    assert share([1.0, 0.5], chance()) == mean([1.0, 0.5], chance())
+    assert coverage([(4, 4)] * 3, [1, 4], chance()) == [wilson(3, 3)] * 2
 
 
 def test_one_stream_gives_one_report() -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from reasoner.estimates import Difference, Estimate, coverage, difference, fit, mean, wilson
+from reasoner.estimates import Difference, Estimate, coverage, difference, fit, share, wilson
 from reasoner.report.exchange import exchanges
 from reasoner.report.reading import PHASES, Run
 from reasoner.verifiers.reliability import auroc, brier_skill, ece
@@ -49,7 +49,7 @@ def accuracy(run: Run, chance: Chance) -> Estimate | None:
         return None
     if all(len(samples) == 1 for samples in run.by_task().values()):
         return wilson(sum(shares), len(shares))
-    return mean(shares, chance())
+    return share(shares, chance())
 
 
 def compared(first: Run, second: Run, chance: Chance) -> Difference | None:
@@ -97,7 +97,7 @@ def _compared(runs: Sequence[Run], chance: Chance) -> Table:
         rows.append(
             (f"{run.letter} − {runs[0].letter}", str(found.tasks), _points(found.by), f"{ratio:.2f}x", verdict(found))
         )
-    note = "Paired by task, 95 % bootstrap interval over tasks. Noise: another draw of tasks could show the opposite."
+    note = "Paired by task, 95 % interval over tasks. Noise: another draw of tasks could show the opposite."
     return Table("Compared", ("", "tasks", "points", "tokens", "says"), tuple(rows), note)
 
 
@@ -189,7 +189,7 @@ def _percent(found: Estimate | None, *, short: bool = False) -> str:
     if found is None:
         return "–"
     if short:
-        return f"{found.value:.0%} ±{(found.high - found.low) / 2:.0%}"
+        return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
     return f"{found.value:.1%}  [{found.low:.1%}, {found.high:.1%}]"
 
 

@@ -81,6 +81,15 @@ def test_runs_are_compared_over_the_tasks_that_both_have(tmp_path: Path) -> None
     assert rows[1][:2] == ("C − A", "40") and rows[1][2].startswith("+50.0") and rows[1][3:] == ("2.00x", "better")
 
 
+def test_one_task_says_nothing_of_others(tmp_path: Path) -> None:
+    runs = read_runs([written(tmp_path / "a", [[0]]), written(tmp_path / "b", [[1]])])
+    [(_, tasks, points, _, says)] = table(runs, "Compared")
+    assert (tasks, says) == ("1", "noise") and points.startswith("+100.0  [-")
+    [run] = read_runs([written(tmp_path / "c", [[1, 1, 1]] * 3)])
+    assert table([run], "Solved")[0][3] == "100.0%  [43.9%, 100.0%]"
+    assert table([run], "Coverage")[0][1] == "100% [44%, 100%]"
+
+
 def test_what_the_runs_were_told_differently_is_named(tmp_path: Path) -> None:
     runs = read_runs([written(tmp_path / "a", [[1]]), written(tmp_path / "b", [[1]], width=4)])
     assert ("search.width", "–", "4") in table(runs, "Told differently")
