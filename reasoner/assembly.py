@@ -7,7 +7,7 @@ opened is closed again, also when the other half fails or the wait is cancelled.
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,13 @@ from reasoner.search import AUTO, by_kind, votes
 from reasoner.stopping import policy
 from reasoner.toolbox import Service, Toolbox, load_tools
 from reasoner.tree import VOTERS, Tree
-from reasoner.types import CoreInfo, Kind, Limits, NodeId
+from reasoner.types import CoreInfo, Kind, Limits, NodeId, Task
 from reasoner.verifiers import calibrate
 from reasoner.verifiers.calibrate import Calibration
 from reasoner.verifiers.evidence import evidence
+
+_ON_CODE = VOTERS[1:]
+"""Verifiers that let code vote."""
 
 
 @asynccontextmanager
@@ -84,6 +87,22 @@ def put_together(
         seed=config.search.seed,
         config=config.resolved(),
     )
+
+
+def unheard(config: Config, tasks: Iterable[Task]) -> str:
+    """A sentence where a confidence or a policy was asked for that can end nothing, since code has no votes here; what
+    an effort sets is not asked for by itself."""
+    budget, counting = config.budget, votes(config.search, "coding")
+    said = []
+    if budget.confidence and not budget.effort and not config.calibration:
+        said.append(f"a confidence of {budget.confidence:g}")
+    if budget.stop and all(part.startswith(("leads", "agrees")) for part in budget.stop.split("+")):
+        said.append(f"the policy {budget.stop}")
+    if not said or not any(
+        task.kind == "coding" and not counting and (task.visible or not _voter(config, task.kind)) for task in tasks
+    ):
+        return ""
+    return f"{' and '.join(said)} ends no search for code that counts no votes: try --strategy vote"
 
 
 async def _side_by_side(
@@ -161,10 +180,18 @@ def _services(config: FetchConfig, limits: LimitsConfig, permit: Permit | None) 
 def _verifiers(config: Config, core: CoreInfo | None = None) -> tuple[Verifier, ...]:
     """Those that were asked for, the one whose scores guide the search, and where attempts at code vote and nothing
     else lets them, what they do. Raises ConfigError."""
+    return verifiers.make(_judges(config), core)
+
+
+def _judges(config: Config) -> list[str]:
     names = [*config.verifiers, *filter(None, [config.search.guide])]
-    if votes(config.search, "coding") and not set(VOTERS) & set(names):
-        names.append("behaviour")
-    return verifiers.make(names, core)
+    alone = votes(config.search, "coding") and not set(_ON_CODE) & set(names)
+    return [*names, "behaviour"] if alone else names
+
+
+def _voter(config: Config, kind: Kind) -> str:
+    """The source whose keys are votes for tasks of this kind; empty where there is none."""
+    return "answer" if kind == "question" else next((name for name in _ON_CODE if name in _judges(config)), "")
 
 
 def _stop(
@@ -173,7 +200,14 @@ def _stop(
     """Raises ConfigError when the calibration is another core's, or the confidence cannot be reached."""
     probability = partial(_probability, _calibration(config, core)) if config.calibration else None
     return {
-        kind: policy(config.budget, config.search, strategy.answer, probability, votes=votes(config.search, kind))
+        kind: policy(
+            config.budget,
+            config.search,
+            strategy.answer,
+            probability,
+            voter=_voter(config, kind),
+            votes=votes(config.search, kind),
+        )
         for kind, strategy in strategies.items()
     }
 

@@ -118,6 +118,8 @@ class BudgetConfig:
     confidence: float = field(default=0.0, metadata={"least": 0, "below": 1})
     """Stop when the answer is this sure: by the calibration where there is one, else by the votes. 0 goes on until the
     tests pass or the budget is spent."""
+    stop: str = ""
+    """What ends a search besides: a policy of `reasoner.stopping.spelt`, such as `gain:2000` or `agrees:5`."""
     tokens: int = _at_least(0, 0)
     wall_s: float = _at_least(0, 0.0)
     tool_cpu_s: float = _at_least(0, 0.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reasoner import models
-from reasoner.assembly import assemble, put_together
+from reasoner.assembly import assemble, put_together, unheard
 from reasoner.config import (
     BudgetConfig,
     Config,
@@ -21,7 +21,9 @@ from reasoner.cores.scripted import ScriptedCore
 from reasoner.errors import ConfigError, ModelError
 from reasoner.ledger import Budget
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.search import BestOfN
+from reasoner.search import AUTO, BestOfN
+from reasoner.stopping import Gain
+from reasoner.types import Suite, Task
 
 SANDBOX = SandboxConfig("bubblewrap")
 
@@ -77,6 +79,34 @@ async def test_tools_and_hosts_that_cannot_be_open_nothing(config: Config, said:
 def test_where_code_votes_something_lets_it_vote(config: Config, judges: list[str]) -> None:
     found = put_together(config, ScriptedCore([]), ScriptedSandbox()).verifiers
     assert [type(verifier).__name__ for verifier in found[2:]] == judges
+
+
+CODE = Task("c", "x", editable=("a.py",), visible=Suite("asserts", asserts=("assert f(1) == 2",)))
+BLIND, QUESTION = replace(CODE, visible=None), Task("q", "How many?")
+
+
+@pytest.mark.parametrize(
+    ("config", "task", "said"),
+    [
+        (Config(budget=BudgetConfig(confidence=0.9)), CODE, "a confidence of 0.9 ends no search for code"),
+        (Config(budget=BudgetConfig(stop="agrees:3")), BLIND, "the policy agrees:3 ends no search for code"),
+        (Config(budget=BudgetConfig(confidence=0.9)), QUESTION, ""),
+        (Config(budget=BudgetConfig(confidence=0.9), search=SearchConfig("vote")), CODE, ""),
+        (Config(budget=BudgetConfig(confidence=0.9), verifiers=("behaviour",)), CODE, "a confidence of 0.9"),
+        (Config(budget=BudgetConfig(confidence=0.9), verifiers=("behaviour",)), BLIND, ""),
+        (Config(budget=BudgetConfig(confidence=0.9), calibration="c.json"), CODE, ""),
+        (Config(budget=BudgetConfig(stop="gain:2000+agrees:3")), CODE, ""),
+        (Config().at("medium"), CODE, ""),
+    ],
+)
+def test_what_can_end_no_search_is_said(config: Config, task: Task, said: str) -> None:
+    assert unheard(config, [QUESTION, task]).startswith(said) and bool(unheard(config, [task])) == bool(said)
+
+
+def test_a_policy_of_the_settings_ends_searches_of_its_kind() -> None:
+    solver = put_together(Config(budget=BudgetConfig(stop="gain:50")), ScriptedCore([]), ScriptedSandbox())
+    gains = {kind: [p for p in solver.policy(kind).policies if isinstance(p, Gain)] for kind in AUTO}  # type: ignore[attr-defined]
+    assert gains == {"coding": [Gain(50)], "question": [Gain(50, "answer")]}
 
 
 async def test_a_broken_manifest_is_an_error_of_the_settings(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def budget(parser: Parser) -> None:
         "--effort", metavar="E", choices=EFFORTS, help="one knob for attempts, tokens and confidence: see below"
     )
     group.add_argument("--confidence", metavar="P", type=share, help="stop when this sure, for example 0.9")
+    group.add_argument("--stop", metavar="P", help="stop by another policy: agrees:5, leads:0.95, gain:2000")
     group.add_argument("--tokens", metavar="N", type=count, help="tokens that may be computed, for example 20k")
     group.add_argument("--time", metavar="S", type=seconds, help="seconds it may take, for example 90 or 5m")
     group.add_argument(

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from reasoner.assembly import assemble
+from reasoner.assembly import assemble, unheard
 from reasoner.batch import (
     Admission,
     Folder,
@@ -108,7 +108,7 @@ def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worker
         screen.say(f"{done} of {len(jobs)} are done already")
     if done == len(jobs):
         return 0
-    for said in (expected(config, store(), len(jobs) - done), missing()):
+    for said in (expected(config, store(), len(jobs) - done), unheard(config, (job.task for job in jobs)), missing()):
         if said:
             screen.say(said)
     signals = Signals(screen)

@@ -23,6 +23,7 @@ _FLAGS = {
     "budget": {
         "effort": "effort",
         "confidence": "confidence",
+        "stop": "stop",
         "tokens": "tokens",
         "wall_s": "time",
         "money": "budget_money",

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reasoner import tasks
-from reasoner.assembly import assemble
+from reasoner.assembly import assemble, unheard
 from reasoner.cli.exits import STATUS
 from reasoner.cli.expected import expected
 from reasoner.cli.records import command, store
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     screen = Screen(arguments.quiet)
     signals = Signals(screen)
     traces = Path(config.traces) if config.traces else store()
-    if cost := expected(config, traces):
-        screen.say(cost)
+    for said in filter(None, (expected(config, traces), unheard(config, [task]))):
+        screen.say(said)
     try:
         with recorded(traces, task.id) as recorder:
             answer = asyncio.run(_solve(config, task, recorder, screen, signals))

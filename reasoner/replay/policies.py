@@ -3,16 +3,17 @@
 What a policy decides is its own business (`stopping`); any that satisfies `StopPolicy` can be replayed without a name.
 """
 
-import difflib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reasoner.errors import ConfigError, TraceError
 from reasoner.ledger import Ledger
 from reasoner.protocols import StopPolicy
 from reasoner.replay.pools import Pool
-from reasoner.stopping import Agrees, Calls, FirstOf, Gain, Leads, Level, Solved
+from reasoner.stopping import Calls, Gain, Level
+from reasoner.stopping.spelt import SPELLINGS, Spelling, spelt
+from reasoner.stopping.spelt import names as spelt_names
 from reasoner.tree import Tree
 from reasoner.types import NodeId, Stop
 
@@ -31,19 +32,19 @@ class Fixed:
         return Stop(f"{self.count} samples") if len(tree) - 1 >= self.count else None
 
 
-def policy(spelt: str, voters: str = "answer") -> Make:
+def policy(text: str, voters: str = "answer") -> Make:
     """The policy of a name; `a+b` stops where the first of both does. `voters` is the source whose keys are votes.
 
     Raises:
         ConfigError: there is none of that name, or its number makes no sense.
     """
-    makes = [_one(part, voters) for part in spelt.split("+")]
-    return makes[0] if len(makes) == 1 else lambda pools: FirstOf([make(pools) for make in makes])
+    spelt(text, voters, known=_known(()))
+    return lambda pools: spelt(text, voters, known=_known(pools))
 
 
 def names() -> str:
     """The names with their numbers, for help."""
-    return ", ".join(f"{name}:{number:g}" if number else name for name, (number, *_) in _KNOWN.items())
+    return spelt_names(_known(()))
 
 
 def selection(name: str) -> Select:
@@ -57,34 +58,14 @@ def selection(name: str) -> Select:
     return _SELECT[name]
 
 
-def _one(spelt: str, voters: str) -> Make:
-    name, _, number = spelt.partition(":")
-    if name not in _KNOWN:
-        near = difflib.get_close_matches(name, _KNOWN, 1)
-        raise ConfigError(
-            f"there is no policy {name!r}: {f'did you mean {near[0]}?' if near else f'choose of {names()}'}"
-        )
-    default, least, most, make = _KNOWN[name]
-    try:
-        value = float(number) if number else default
-    except ValueError as error:
-        raise ConfigError(
-            f"{number!r} in the policy {spelt} is no number: say for example {name}:{default:g}"
-        ) from error
-    if not least <= value <= most:
-        raise ConfigError(f"the policy {spelt} cannot be: its number lies between {least:g} and {most:g}")
-    return lambda pools: make(value, voters, pools)
-
-
-_KNOWN: dict[str, tuple[float, float, float, Callable[[float, str, Sequence[Pool]], StopPolicy]]] = {
-    "fixed": (16, 1, 1e6, lambda n, _, __: Fixed(int(n))),
-    "solved": (0, 0, 0, lambda _, __, ___: Solved()),
-    "leads": (0.95, 0.5, 1, lambda p, voters, _: Leads(voters, p)),
-    "agrees": (5, 2, 1e6, lambda n, voters, _: Agrees(voters, int(n))),
-    "calls": (64, 1, 1e4, lambda n, voters, pools: Calls(voters, levels(pools), int(n))),
-    "gain": (2000, 1, 1e9, lambda worth, voters, pools: Gain(worth, voters if voted(pools) else "")),
-}
-"""Name -> its number if none is said, the least and the most it may be, and how it is made."""
+def _known(pools: Sequence[Pool]) -> Mapping[str, Spelling]:
+    """What a search knows, and what is learnt from pools."""
+    return {
+        "fixed": Spelling(16, 1, 1e6, lambda count, _, __: Fixed(int(count))),
+        **SPELLINGS,
+        "calls": Spelling(64, 1, 1e4, lambda most, voter, _: Calls(voter, levels(pools), int(most))),
+        "gain": Spelling(2000, 1, 1e9, lambda worth, voter, _: Gain(worth, voter if voted(pools) else "")),
+    }
 
 
 def voted(pools: Sequence[Pool]) -> bool:

@@ -3,6 +3,7 @@
 basic   the tests pass, the budget is spent, the first of several reasons
 votes   enough answers agree: sure of the leader, a window of one mind, no more calls than do good
 choose  from settings to a policy
+spelt   policies by their names
 worth   the answer is right with the probability that was asked for; another sample is not worth its tokens
 """
 

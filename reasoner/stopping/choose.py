@@ -7,13 +7,12 @@ from reasoner.config import BudgetConfig, SearchConfig
 from reasoner.errors import ConfigError
 from reasoner.protocols import StopPolicy
 from reasoner.stopping.basic import BudgetSpent, FirstOf, Solved
-from reasoner.stopping.votes import Leads, fewest
+from reasoner.stopping.spelt import spelt
+from reasoner.stopping.votes import Answer, Leads, fewest
 from reasoner.stopping.worth import Sure
 from reasoner.tree import VOTERS, Tree
 from reasoner.types import NodeId
 
-Answer = Callable[[Tree], NodeId | None]
-"""What a strategy would answer with now."""
 Probability = Callable[[Tree, NodeId], float | None]
 """How likely a node is right, calibrated; None where nothing says."""
 
@@ -24,20 +23,28 @@ def policy(
     answer: Answer,
     probability: Probability | None = None,
     *,
+    voter: str = "",
     votes: bool = False,
 ) -> StopPolicy:
     """What ends a search with these settings, whose strategy gives this `answer`. With a calibrated `probability` the
-    confidence is that of the answer; without one, that it would stay ahead of the others. One that `votes` is not sure
-    because one attempt passes the visible tests: those that pass them vote.
+    confidence is that of the answer; without one, that it would stay ahead of the others. `voter` is the source whose
+    keys are votes. A strategy that `votes` is not sure because one attempt passes the visible tests: where a confidence
+    or a policy is asked for, those that pass them vote.
 
     Raises:
-        ConfigError: the confidence cannot be reached with so few attempts.
+        ConfigError: the confidence cannot be reached with so few attempts, or there is no such policy.
     """
-    if not budget.confidence:
-        return FirstOf((Solved(), BudgetSpent()))
-    solved = Solved(unless=VOTERS if votes else ())
+    asked = [spelt(budget.stop, voter, answer)] if budget.stop else []
+    if budget.confidence:
+        asked += _sure(budget, search, answer, probability)
+    return FirstOf((Solved(unless=VOTERS if votes and asked else ()), *asked, BudgetSpent()))
+
+
+def _sure(
+    budget: BudgetConfig, search: SearchConfig, answer: Answer, probability: Probability | None
+) -> list[StopPolicy]:
     if probability:
-        return FirstOf((solved, Sure(answer, probability, budget.confidence), BudgetSpent()))
+        return [Sure(answer, probability, budget.confidence)]
     least = fewest(budget.confidence)
     most = 1 if search.strategy == "single" else search.attempts
     if least > most:
@@ -45,5 +52,4 @@ def policy(
             f"a confidence of {budget.confidence} takes {least} answers that agree, and there "
             f"{'is one attempt' if most == 1 else f'are {most} attempts'} at most: allow more, or ask for less"
         )
-    sure = [Leads(source, budget.confidence, answer=answer) for source in VOTERS]
-    return FirstOf((solved, *sure, BudgetSpent()))
+    return [Leads(source, budget.confidence, answer=answer) for source in VOTERS]

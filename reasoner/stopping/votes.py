@@ -14,6 +14,8 @@ from reasoner.ledger import Ledger
 from reasoner.tree import Tree
 from reasoner.types import NodeId, Stop
 
+Answer = Callable[[Tree], NodeId | None]
+"""What a strategy would answer with now."""
 _MOST = 64
 """Calls up to which a vote's accuracy is predicted."""
 _KINDS = 20
@@ -29,7 +31,7 @@ class Leads:
     source: str
     confidence: float = 0.95
     least: int = 2
-    answer: Callable[[Tree], NodeId | None] | None = None
+    answer: Answer | None = None
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
         first, second, total = standing(tree, self.source)
@@ -44,20 +46,22 @@ class Leads:
 @dataclass(frozen=True)
 class Agrees:
     """A whole window of `size` answers in a row is of one mind: early-stopping self-consistency (Li et al., 2401.10480,
-    section 3.1). Windows follow each other without overlap."""
+    section 3.1). Windows follow each other without overlap. Nothing is decided while the strategy's own `answer` is
+    not the one that leads."""
 
     source: str
     size: int = 5
+    answer: Answer | None = None
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
-        _, _, total = standing(tree, self.source)
+        first, second, total = standing(tree, self.source)
         after = total % self.size
         if total < self.size:
             return None
         window = tree.votes(self.source).keys[total - after - self.size : total - after]
-        if len(set(window)) > 1:
+        if len(set(window)) > 1 or (self.answer and not leads(tree, self.source, self.answer(tree))):
             return None
-        return Stop(f"{self.size} answers in a row agree", lead(self.size, 0))
+        return Stop(f"{self.size} answers in a row agree", lead(first, second))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reasoner.ledger import Ledger
-from reasoner.stopping.votes import lead, standing
+from reasoner.stopping.votes import Answer, lead, standing
 from reasoner.tree import Tree
 from reasoner.types import NodeId, Stop
 
@@ -18,7 +18,7 @@ class Sure:
     says (`verifiers.calibrate`).
     """
 
-    answer: Callable[[Tree], NodeId | None]
+    answer: Answer
     probability: Callable[[Tree, NodeId], float | None]
     confidence: float
 

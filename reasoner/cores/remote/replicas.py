@@ -17,7 +17,7 @@ from reasoner.cores.remote.core import RemoteCore
 from reasoner.cores.remote.wire import Away, Retry
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, CoreInfo, Piece, Sampling
+from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 BLOCK = 32
 """Tokens; what is cached is remembered in whole blocks."""
@@ -115,7 +115,7 @@ class Replicas:
                     return piece.done
         raise CoreError(f"{self.info.name} ended a completion without its end: ask again")
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
         whole, until = [*prefix, *continuation], self._until()
         while True:
             replica = await self._one_for(whole)
@@ -126,7 +126,7 @@ class Replicas:
                 if not await self._may_ask_again(replica, error, until):
                     raise
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
         raise CoreError(f"{self.info.name} has no reward head {head!r}: use a local core")
 
     async def close(self) -> None:
