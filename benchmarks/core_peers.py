@@ -70,7 +70,7 @@ async def equality(setting: Setting) -> dict[str, Any]:
         same += table.argmax(-1).tolist() == list(completion.ids)
         theirs = [float(line[token]) for line, token in zip(table, completion.ids, strict=True)]
         apart = max(apart, *(abs(a - b) for a, b in zip(theirs, completion.logprobs, strict=True)))
-        scored = await rounded.score(ids, completion.ids)
+        scored = (await rounded.score(ids, completion.ids)).logprobs
         apart_rounded += [abs(a - b) for a, b in zip(theirs, scored, strict=True)]
     await asyncio.gather(exact.close(), rounded.close())
     print(f"{same} of {count} greedy texts equal; log-probabilities at most {apart:.1e} apart in float32;")

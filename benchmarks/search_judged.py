@@ -21,7 +21,7 @@ from reasoner.stopping import FirstOf
 from reasoner.tasks import read_jsonl
 from reasoner.trace import Event, Trace
 from reasoner.tree import Tree
-from reasoner.types import Completion, CoreInfo, Expand, NodeId, Piece, Sampling, Task, Usage
+from reasoner.types import Completion, CoreInfo, Expand, NodeId, Piece, Sampling, Scored, Task, Usage, Valued
 from reasoner.verifiers import make
 from reasoner.verifiers.evidence import evidence
 
@@ -49,10 +49,10 @@ class RecordedCore:
         done = await self.complete(prefix, sampling)
         yield Piece(done.ids, done.text, done, done.logprobs, done.usage)
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
         raise CoreError("a record cannot score")
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
         raise CoreError("a record has no reward head")
 
     async def close(self) -> None:

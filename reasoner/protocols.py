@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reasoner.dialect.tokenizer import Tokenizer
-from reasoner.ledger import Ledger
+from reasoner.ledger import Cost, Ledger
 from reasoner.tree import Node, Tree
 from reasoner.types import (
     Completion,
@@ -23,6 +23,7 @@ from reasoner.types import (
     Piece,
     Report,
     Sampling,
+    Scored,
     SnapshotId,
     Stop,
     Suite,
@@ -30,6 +31,8 @@ from reasoner.types import (
     Tool,
     ToolCall,
     ToolResult,
+    Usage,
+    Valued,
     Verdict,
 )
 
@@ -54,12 +57,12 @@ class Core(Protocol):
         """Sample a continuation of `prefix`."""
         ...
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
         """Log-probability of each token of `continuation` after `prefix` and the tokens before it."""
         ...
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
-        """A named reward head on the hidden state of the last position of `prefix`, 0..1."""
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
+        """A named reward head on the hidden state of the last position of `prefix`."""
         ...
 
     async def close(self) -> None: ...
@@ -119,8 +122,8 @@ class Tools(Protocol):
 
 @dataclass(frozen=True)
 class Scene:
-    """What a verifier may use besides the node: it charges what it spends to `ledger`, and its worlds grow from the
-    node's own snapshot or come from `sandbox`."""
+    """What a verifier may use besides the node: it charges what it spends to `ledger`, what its core computed by
+    `charge`, and its worlds grow from the node's own snapshot or come from `sandbox`."""
 
     task: Task
     tree: Tree
@@ -130,6 +133,11 @@ class Scene:
     tools: Tools
     limits: Limits
     ledger: Ledger
+
+    def charge(self, usage: Usage) -> None:
+        """What the core computed for a verifier is the verifier's, also where a head would have had to read it later:
+        that head finds it cached."""
+        self.ledger.charge(Cost(cached=usage.cached, verifier=usage.prefilled + usage.decoded))
 
 
 class Verifier(Protocol):

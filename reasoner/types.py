@@ -165,7 +165,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that a completion cost: computed afresh, found in a cache, and sampled."""
+    """Tokens that a call of a core cost: computed afresh, found in a cache, and sampled."""
 
     prefilled: int = 0
     cached: int = 0
@@ -196,6 +196,22 @@ class Piece:
     logprobs: tuple[float, ...] = ()
     usage: Usage = Usage()
     """What the completion has cost so far, as far as the core knows: a server may tell only at the end."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How likely a core finds a given text: natural-log probabilities of its tokens, and what reading it cost."""
+
+    logprobs: tuple[float, ...]
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True)
+class Valued:
+    """What a reward head says of a given text, 0..1, and what reading it cost."""
+
+    value: float
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True)

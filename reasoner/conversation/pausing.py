@@ -9,7 +9,7 @@ from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Ledger
 from reasoner.protocols import Core
 from reasoner.tree import Tree
-from reasoner.types import Completion, CoreInfo, Piece, Sampling, Stop
+from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Stop, Valued
 
 KEPT = "kept as it was when it was stopped"
 
@@ -80,11 +80,11 @@ class Pausing:
         await self._gate.wait()
         return await self.core.complete(prefix, sampling)
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
         await self._gate.wait()
         return await self.core.score(prefix, continuation)
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
         await self._gate.wait()
         return await self.core.value(prefix, head)
 

@@ -6,7 +6,7 @@ are written as text over `ByteTokenizer`, one token a byte. Nothing is random an
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -18,7 +18,7 @@ from reasoner.dialect.chat import markup
 from reasoner.dialect.control import NAMES, token
 from reasoner.dialect.tokenizer import ByteTokenizer, SpeakingTokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, CoreInfo, Finish, Piece, Sampling, Usage
+from reasoner.types import Completion, CoreInfo, Finish, Piece, Sampling, Scored, Usage, Valued
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class _Plan:
 class ScriptedCore:
     """Serves `replies` in order of request; or what a callable says; or, of the first rule that matches the prefix and
     has a reply left, the next one. Requests in flight together end in order of their virtual time. One that `speaks`
-    owns the protocol: its vocabulary has the control tokens, and its replies mean those that they spell out.
+    owns the protocol: its vocabulary has the control tokens, and its replies mean those that they spell out. `heads`
+    are its reward heads with what they always say, `scored` the log-probability of every token that it is to score.
 
     Raises:
         CoreError: the script has no reply, the prefix is empty, too long or not of this vocabulary, or a reply `fails`.
@@ -78,13 +79,19 @@ class ScriptedCore:
         piece: int = 16,
         clock: VirtualClock | None = None,
         speaks: bool = False,
+        heads: Mapping[str, float] | None = None,
+        scored: float | None = None,
     ) -> None:
         self.tokenizer = SpeakingTokenizer() if speaks else ByteTokenizer()
         self._encode = partial(markup, self.tokenizer) if speaks else self.tokenizer.encode
         self.clock = clock or VirtualClock()
-        self.info = CoreInfo(name, blake2b(f"{name}\0{_spell(replies)}".encode(), digest_size=16).hexdigest(), context)
+        self._heads, self._scored = dict(heads or {}), scored
+        digest = blake2b(f"{name}\0{_spell(replies)}".encode(), digest_size=16).hexdigest()
+        self.info = CoreInfo(name, digest, context, can_score=scored is not None, heads=tuple(sorted(self._heads)))
         self.asked: list[Request] = []
         """Every request so far, in order of arrival."""
+        self.computed = 0
+        """Tokens that it read without having seen them, or wrote."""
         self._replies = replies if callable(replies) else _serve(replies)
         self._piece = piece
         self._memory = _Memory()
@@ -105,11 +112,17 @@ class ScriptedCore:
         await self._finish(plan)
         yield Piece(ids[ends[-2] :], unfolding.rest(done.text), done, done.logprobs[ends[-2] :], done.usage)
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
-        raise CoreError(f"the scripted core {self.info.name} has no model to score with: use a local or remote core")
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
+        if self._scored is None:
+            raise CoreError(
+                f"the scripted core {self.info.name} has no model to score with: use a local or remote core"
+            )
+        return Scored((self._scored,) * len(continuation), self._read([*prefix, *continuation]))
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
-        raise CoreError(f"the scripted core {self.info.name} has no reward head {head!r}: use a local core")
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
+        if head not in self._heads:
+            raise CoreError(f"the scripted core {self.info.name} has no reward head {head!r}: use a local core")
+        return Valued(self._heads[head], self._read(prefix))
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -122,15 +135,19 @@ class ScriptedCore:
         self.asked.append(request)
         reply = self._replies(request.text, sampling)
         ids, finish = _cut([*self._encode(reply.text), self.tokenizer.ends[0]], sampling, room)
-        cached = self._memory.add(prefix)
         completion = Completion(
             ids=ids,
             text=self.tokenizer.decode(ids),
             finish=finish,
             logprobs=(reply.logprob,) * len(ids),
-            usage=Usage(prefilled=len(prefix) - cached, cached=cached, decoded=len(ids)),
+            usage=replace(self._read(prefix), decoded=len(ids)),
         )
         return _Plan(tuple(prefix), completion, reply, self.clock(), self.clock.ticket())
+
+    def _read(self, ids: Sequence[int]) -> Usage:
+        cached = self._memory.add(ids)
+        self.computed += len(ids) - cached
+        return Usage(prefilled=len(ids) - cached, cached=cached)
 
     def _room(self, prefix: Sequence[int]) -> int:
         if not prefix:
@@ -149,6 +166,7 @@ class ScriptedCore:
         if plan.reply.fails:
             raise CoreError(plan.reply.fails)
         self._memory.add([*plan.prefix, *plan.completion.ids])
+        self.computed += len(plan.completion.ids)
         return plan.completion
 
 

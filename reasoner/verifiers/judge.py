@@ -9,8 +9,7 @@ from zlib import crc32
 
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.turns import Turns
-from reasoner.ledger import Cost
-from reasoner.protocols import Core, Scene
+from reasoner.protocols import Scene
 from reasoner.suites import report
 from reasoner.tree import Node, derive_seed
 from reasoner.types import Sampling, Verdict
@@ -26,8 +25,7 @@ class Judge:
     """P("Yes") against P("No") right after the question (Kadavath et al., 2207.05221, section 3; Zhang et al.,
     2408.15240, section 3.1). A core that cannot score is asked `samples` times, and one yes and one no are added.
 
-    What failed its visible tests is wrong whatever is thought of it: no token is spent on that. Of a text that the
-    core scores, the question and the two words are charged: what stands before them it has read already.
+    What failed its visible tests is wrong whatever is thought of it: no token is spent on that.
     """
 
     samples: int = 4
@@ -39,7 +37,7 @@ class Judge:
         question = turns.answering("\n\n" + prompt("judge", question=scene.task.is_question)).ids
         prefix = [*scene.tree.ids(node.parent), *node.ids, *question]
         if scene.core.info.can_score:
-            return await _scored(scene, prefix, len(question))
+            return await _scored(scene, prefix)
         seed = derive_seed(scene.tree.seed, scene.tree.task, node.parent, crc32(repr(node.ids).encode()))
         return await _sampled(scene, prefix, self.samples, seed)
 
@@ -52,15 +50,16 @@ def _is_finished(node: Node) -> bool:
     return node.step("act") is not None and bool(observed and observed.result and report(observed.result).solved)
 
 
-async def _scored(scene: Scene, prefix: list[int], new: int) -> Verdict:
-    yes, no = [await _chance(scene.core, prefix, word) for word in (_YES, _NO)]
-    scene.ledger.charge(Cost(verifier=new + 2))
+async def _scored(scene: Scene, prefix: list[int]) -> Verdict:
+    yes, no = [await _chance(scene, prefix, word) for word in (_YES, _NO)]
     return Verdict(yes / (yes + no) if yes + no else 0.5, SOURCE, f"yes {yes:.3g}, no {no:.3g}")
 
 
-async def _chance(core: Core, prefix: list[int], word: str) -> float:
+async def _chance(scene: Scene, prefix: list[int], word: str) -> float:
     """Of the word's first token, which is the whole word in any usual vocabulary."""
-    (logprob,) = await core.score(prefix, core.tokenizer.encode(word)[:1])
+    found = await scene.core.score(prefix, scene.core.tokenizer.encode(word)[:1])
+    scene.charge(found.usage)
+    (logprob,) = found.logprobs
     return exp(min(0.0, logprob))
 
 
@@ -69,7 +68,7 @@ async def _sampled(scene: Scene, prefix: list[int], samples: int, seed: int) -> 
     said = {_YES: 0, _NO: 0}
     for ordinal in range(samples):
         completion = await scene.core.complete(prefix, replace(sampling, seed=seed + ordinal))
-        scene.ledger.charge(Cost(verifier=completion.usage.prefilled + completion.usage.decoded))
+        scene.charge(completion.usage)
         for word in said:
             said[word] += completion.text.strip().casefold().startswith(word.casefold())
     yes, no = said.values()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.turns import Turns
-from reasoner.ledger import Cost
 from reasoner.protocols import Scene
 from reasoner.tree import PerTree, derive_seed
 from reasoner.types import Sampling
@@ -54,7 +53,7 @@ class OwnTests:
         ends = tuple(scene.core.tokenizer.ends)
         sampling = Sampling(self.temperature, seed=seed, max_tokens=self.tokens, stop_ids=ends, stop=("\n```",))
         written = await scene.core.complete([*scene.tree.ids(scene.tree.root), *opening], sampling)
-        scene.ledger.charge(Cost(verifier=written.usage.prefilled + written.usage.decoded))
+        scene.charge(written.usage)
         shown = scene.task.visible.asserts if scene.task.visible else ()
         return tuple(usable(_BEGUN + written.text, names, shown)[: 2 * self.count])
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reasoner.ledger import Cost
 from reasoner.protocols import Scene
 from reasoner.tree import Node
 from reasoner.types import Step, Verdict
@@ -17,10 +16,7 @@ KINDS = {"outcome": "reward", "step": "step"}
 class Reward:
     """`head` by its name. An outcome head looks at solutions before their tests say anything (Cobbe et al., 2110.14168,
     section 4.1), a step head at every step (Lightman et al., 2305.20050, section 2.6). A core without heads says
-    nothing.
-
-    Charged is one token: all before the last position is kept by the core.
-    """
+    nothing."""
 
     head: str
     each: Literal["outcome", "step"] = "outcome"
@@ -32,9 +28,9 @@ class Reward:
         if not own:
             return None
         ids = [i for step in own for i in step.ids]
-        value = await scene.core.value([*scene.tree.ids(node.parent), *ids], self.head)
-        scene.ledger.charge(Cost(verifier=1))
-        return Verdict(value, f"{KINDS[self.each]}:{self.head}")
+        found = await scene.core.value([*scene.tree.ids(node.parent), *ids], self.head)
+        scene.charge(found.usage)
+        return Verdict(found.value, f"{KINDS[self.each]}:{self.head}")
 
 
 def _solution(node: Node) -> Sequence[Step]:

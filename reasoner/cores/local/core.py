@@ -10,7 +10,7 @@ from reasoner.dialect.tokenizer import HubTokenizer, Tokenizer
 from reasoner.errors import CoreError
 from reasoner.models.adapter import Adapter, read
 from reasoner.models.directory import digest
-from reasoner.types import Completion, CoreInfo, Piece, Sampling
+from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 if TYPE_CHECKING:
     from reasoner.cores.local.network import Network
@@ -91,22 +91,24 @@ class LocalCore:
         assert isinstance(event, Completion)
         return event
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
         """See `Core.score`."""
         if not continuation:
-            return []
+            return Scored(())
         event = await self._only("score", prefix, continuation=continuation)
-        assert isinstance(event, list)
+        assert isinstance(event, Scored)
         return event
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
         """See `Core.value`. A head is `heads/<name>.safetensors` in the adapter's directory, or else the model's:
         `weight` (hidden,) and, where it has one, `bias` (1,)."""
         from reasoner.cores.local.heads import load_head
+        from reasoner.cores.local.rows import Hidden
 
         judge = load_head(self._heads, head)
         event = await self._only("hidden", prefix)
-        return judge(event)
+        assert isinstance(event, Hidden)
+        return Valued(judge(event.state), event.usage)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._engine.close)

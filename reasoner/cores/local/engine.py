@@ -15,10 +15,11 @@ import torch
 from reasoner.cores.local.cache import Node, RadixCache, shared_length
 from reasoner.cores.local.network import Network
 from reasoner.cores.local.plan import plan
-from reasoner.cores.local.rows import Job, Row, check, room
+from reasoner.cores.local.rows import Hidden, Job, Row, check, room
 from reasoner.cores.local.sampling import Sampler
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
+from reasoner.types import Scored
 
 
 class Engine:
@@ -271,14 +272,14 @@ class Engine:
 
     def _answer(self, row: Row) -> None:
         if row.job.kind == "hidden" and row.hidden is not None:
-            row.job.send(row.hidden[-1].float().cpu())
+            row.job.send(Hidden(row.hidden[-1].float().cpu(), row.usage))
         elif not all(np.isfinite(row.scores)):
             self._fail(
                 [row], f"the log-probabilities of {len(row.scores)} tokens are not finite: the weights are damaged"
             )
             return
         else:
-            row.job.send(row.scores)
+            row.job.send(Scored(tuple(row.scores), row.usage))
         self._retire(row)
 
     def _retire(self, row: Row) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from reasoner.cores.local.rows import Event
 from reasoner.errors import CoreError
 
 
@@ -16,7 +15,7 @@ def known_heads(directory: Path) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (directory / "heads").glob("*.safetensors")))
 
 
-def load_head(directory: Path, name: str) -> Callable[[Event], float]:
+def load_head(directory: Path, name: str) -> Callable[[torch.Tensor], float]:
     """The head `heads/<name>.safetensors`. Raises `CoreError` when there is none of that name."""
     path = directory / "heads" / f"{name}.safetensors"
     if not re.fullmatch(r"[\w.-]+", name) or not path.is_file():
@@ -28,8 +27,7 @@ def load_head(directory: Path, name: str) -> Callable[[Event], float]:
     weight = tensors["weight"].float().reshape(-1)
     bias = float(tensors["bias"].float().reshape(-1)[0]) if "bias" in tensors else 0.0
 
-    def judge(hidden: Event) -> float:
-        assert isinstance(hidden, torch.Tensor)
+    def judge(hidden: torch.Tensor) -> float:
         return float(torch.sigmoid(hidden @ weight + bias))
 
     return judge

@@ -13,9 +13,18 @@ from reasoner.cores.local.guessing import guess
 from reasoner.cores.local.text import Detokenizer
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, Finish, Piece, Sampling, Usage
+from reasoner.types import Completion, Finish, Piece, Sampling, Scored, Usage
 
-Event = Piece | Completion | list[float] | torch.Tensor | CoreError
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """The hidden state at a prefix's last token, (hidden,), and what it cost."""
+
+    state: torch.Tensor
+    usage: Usage
+
+
+Event = Piece | Completion | Scored | Hidden | CoreError
 Kind = Literal["stream", "complete", "score", "hidden"]
 
 
@@ -23,8 +32,8 @@ Kind = Literal["stream", "complete", "score", "hidden"]
 class Job:
     """One request, handed from the caller's thread to the engine's.
 
-    `send` is called on the engine's thread: `Piece`s for a stream, a `Completion`, log-probabilities or a hidden state
-    otherwise, a `CoreError` when it fails. The caller sets `cancelled`; the engine reads it before every step.
+    `send` is called on the engine's thread: `Piece`s for a stream, a `Completion`, `Scored` or `Hidden` otherwise, a
+    `CoreError` when it fails. The caller sets `cancelled`; the engine reads it before every step.
     """
 
     kind: Kind
@@ -56,7 +65,7 @@ class Row:
         self.scores: list[float] = []
         self._tokens = np.zeros(room, dtype=np.int32)
         self._tokens[: len(given)] = given
-        self.length = len(given)
+        self.length = self._given = len(given)
         self.slots = np.zeros(room, dtype=np.int32)
         self._room = room
         self._random = random.Random(job.sampling.seed)
@@ -92,7 +101,7 @@ class Row:
     def advance(self, count: int) -> None:
         """`count` more tokens are computed."""
         self.computed += count
-        self._prefilled += max(0, min(self.computed, len(self.job.prefix)) - (self.computed - count))
+        self._prefilled += max(0, min(self.computed, self._given) - (self.computed - count))
 
     def guess(self, most: int) -> int:
         """Put guesses after a text that is being written; how many they are."""
@@ -121,7 +130,7 @@ class Row:
         finish = self._finish(token, stopped)
         if finish is None:
             if self.job.kind == "stream":
-                self.job.send(Piece((token,), text, logprobs=(logprob,), usage=self._usage))
+                self.job.send(Piece((token,), text, logprobs=(logprob,), usage=self.usage))
             return False
         done = self._completion(finish)
         if self._text and self.job.kind == "stream":
@@ -139,10 +148,10 @@ class Row:
 
     def _completion(self, finish: Finish) -> Completion:
         ids = tuple(self._tokens[len(self.job.prefix) : self.length].tolist())
-        return Completion(ids, self._tokenizer.decode(ids), finish, tuple(self._logprobs), self._usage)
+        return Completion(ids, self._tokenizer.decode(ids), finish, tuple(self._logprobs), self.usage)
 
     @property
-    def _usage(self) -> Usage:
+    def usage(self) -> Usage:
         return Usage(self._prefilled, self._cached, self.sampled)
 
 

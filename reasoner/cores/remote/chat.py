@@ -17,7 +17,7 @@ from reasoner.cores.remote.exchange import Delta, Exchange
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Sampling, Usage
+from reasoner.types import Sampling, Scored, Usage
 
 CONTINUING = ("vllm", "sglang", "llamacpp")
 """Whose servers go on with an assistant's message that is begun."""
@@ -47,7 +47,7 @@ class ChatServer:
     def scoring(self, ids: Sequence[int]) -> tuple[str, dict[str, Any]] | None:
         return None
 
-    def scores(self, answer: Any, ids: Sequence[int], start: int) -> list[float]:
+    def scores(self, answer: Any, ids: Sequence[int], start: int) -> Scored:
         raise CoreError("a chat server does not tell log-probabilities of a given text: use vLLM or a local core")
 
     def tokenizing(self, text: str) -> tuple[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from reasoner.cores.remote.row import Row
 from reasoner.cores.remote.wire import Retry, Wire
 from reasoner.dialect.tokenizer import ByteTokenizer, HubTokenizer, Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, CoreInfo, Piece, Sampling
+from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 LINGER_EVENTS = 4
 LINGER_S = 2.0
@@ -84,19 +84,19 @@ class RemoteCore:
                     return piece.done
         raise CoreError(f"{self._wire.name} ended a completion without its end: ask again")
 
-    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> list[float]:
+    async def score(self, prefix: Sequence[int], continuation: Sequence[int]) -> Scored:
         self._room([*prefix, *continuation])
         whole = [*prefix, *continuation]
         asked = self._server.scoring(whole)
         if asked is None or not self.info.can_score:
             raise CoreError(f"{self.info.name} cannot score a given text: use vLLM with its tokenizer, or a local core")
         if not continuation:
-            return []
+            return Scored(())
         if not prefix:
             raise CoreError("the prompt is empty: a score needs at least one token before what is scored")
         return self._server.scores(await self._wire.ask("POST", *asked), whole, len(prefix))
 
-    async def value(self, prefix: Sequence[int], head: str) -> float:
+    async def value(self, prefix: Sequence[int], head: str) -> Valued:
         raise CoreError(f"{self.info.name} has no reward head {head!r}: use a local core")
 
     async def check(self) -> None:

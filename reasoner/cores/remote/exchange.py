@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from reasoner.types import Finish, Sampling, Usage
+from reasoner.types import Finish, Sampling, Scored, Usage
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Server(Protocol):
         """Path and body that have `ids` scored; None when the server cannot."""
         ...
 
-    def scores(self, answer: Any, ids: Sequence[int], start: int) -> list[float]:
-        """Log-probabilities of `ids[start:]` out of the answer to `scoring`."""
+    def scores(self, answer: Any, ids: Sequence[int], start: int) -> Scored:
+        """Log-probabilities of `ids[start:]` out of the answer to `scoring`, and what it cost as far as it tells."""
         ...
 
     def tokenizing(self, text: str) -> tuple[str, dict[str, Any]]:

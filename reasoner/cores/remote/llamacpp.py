@@ -16,7 +16,7 @@ from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Finish, Sampling, Usage
+from reasoner.types import Finish, Sampling, Scored, Usage
 
 RANDOM_SEED = 2**32 - 1
 """What the server takes for "any seed"; ours are folded below it."""
@@ -34,7 +34,7 @@ class LlamaCppServer:
     def scoring(self, ids: Sequence[int]) -> tuple[str, dict[str, Any]] | None:
         return None
 
-    def scores(self, answer: Any, ids: Sequence[int], start: int) -> list[float]:
+    def scores(self, answer: Any, ids: Sequence[int], start: int) -> Scored:
         raise CoreError("a llama.cpp server does not tell log-probabilities of a given text: use vLLM or a local core")
 
     def tokenizing(self, text: str) -> tuple[str, dict[str, Any]]:

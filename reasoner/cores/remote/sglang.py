@@ -12,7 +12,7 @@ from typing import Any
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.errors import CoreError
-from reasoner.types import Finish, Sampling, Usage
+from reasoner.types import Finish, Sampling, Scored, Usage
 
 PATH = "/generate"
 
@@ -32,13 +32,14 @@ class SglangServer:
         }
         return PATH, body
 
-    def scores(self, answer: Any, ids: Sequence[int], start: int) -> list[float]:
+    def scores(self, answer: Any, ids: Sequence[int], start: int) -> Scored:
         rows = reading.rows(reading.pick(answer, "meta_info", "input_token_logprobs"))
         if [reading.pick(row, 1) for row in rows] != list(ids):
             raise CoreError(
                 f"the server scored another prompt than the {len(ids)} tokens it was given: check its version"
             )
-        return list(reading.logprobs([row[0] for row in rows[start:]]))
+        cached = min(reading.count(reading.pick(answer, "meta_info").get("cached_tokens")) or 0, len(ids))
+        return Scored(reading.logprobs([row[0] for row in rows[start:]]), Usage(len(ids) - cached, cached, 1))
 
     def tokenizing(self, text: str) -> tuple[str, dict[str, Any]]:
         return "/tokenize", {"prompt": text, "add_special_tokens": False}

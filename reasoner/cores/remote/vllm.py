@@ -11,7 +11,7 @@ from typing import Any
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.errors import CoreError
-from reasoner.types import Finish, Sampling, Usage
+from reasoner.types import Finish, Sampling, Scored, Usage
 
 PATH = "/v1/completions"
 _FINISH: dict[str, Finish] = {"length": "length"}
@@ -30,14 +30,15 @@ class VllmServer:
         body = {"model": self._model, "prompt": list(ids), "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
         return PATH, body
 
-    def scores(self, answer: Any, ids: Sequence[int], start: int) -> list[float]:
+    def scores(self, answer: Any, ids: Sequence[int], start: int) -> Scored:
         rows = reading.rows(reading.pick(answer, "choices", 0, "prompt_logprobs"))
         if len(rows) != len(ids):
             raise CoreError(
                 f"the server scored another prompt than the {len(ids)} tokens it was given: check its version"
             )
         found = [reading.pick(rows, at, str(ids[at]), "logprob") for at in range(start, len(ids))]
-        return list(reading.logprobs(found))
+        cached = min(_cached(reading.record(answer.get("usage"))), len(ids))
+        return Scored(reading.logprobs(found), Usage(len(ids) - cached, cached, 1))
 
     def tokenizing(self, text: str) -> tuple[str, dict[str, Any]]:
         return "/tokenize", {"model": self._model, "prompt": text, "add_special_tokens": False}
@@ -101,7 +102,11 @@ class _VllmExchange:
     def _settle(self, usage: dict[str, Any]) -> None:
         self.settled = True
         self._decoded = reading.count(usage.get("completion_tokens")) or 0
-        self._cached = reading.count(reading.record(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0
+        self._cached = _cached(usage)
+
+
+def _cached(usage: dict[str, Any]) -> int:
+    return reading.count(reading.record(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0
 
 
 def _named(tokens: list[Any]) -> tuple[int, ...]:

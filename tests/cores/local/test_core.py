@@ -15,7 +15,7 @@ from reasoner.cores.local import LocalCore
 from reasoner.cores.local.precision import chosen
 from reasoner.errors import CoreError
 from reasoner.protocols import Core
-from reasoner.types import Completion, Piece, Sampling, Usage
+from reasoner.types import Completion, Piece, Sampling, Scored, Usage, Valued
 
 PROMPT = list(b"def add(a, b):\n")
 
@@ -125,8 +125,18 @@ async def test_stop_id_and_stop_string_are_part_of_the_completion(core: LocalCor
 async def test_score_equals_the_log_probabilities_of_a_recompute(core: LocalCore, tiny: Any) -> None:
     await core.complete([*PROMPT, 1, 2], Sampling(max_tokens=3))
     for continuation in ([1, 2, 3, 4], [200], list(range(100))):
-        assert await core.score(PROMPT, continuation) == pytest.approx(tiny.logprobs(PROMPT, continuation), abs=1e-4)
-    assert await core.score(PROMPT, []) == []
+        found = await core.score(PROMPT, continuation)
+        assert found.logprobs == pytest.approx(tiny.logprobs(PROMPT, continuation), abs=1e-4)
+    assert await core.score(PROMPT, []) == Scored(())
+
+
+async def test_reading_a_text_says_what_it_cost_and_spares_who_reads_on(core: LocalCore) -> None:
+    whole = [*PROMPT, 1, 2, 3, 4]
+    assert (await core.score(PROMPT, whole[len(PROMPT) :])).usage == Usage(prefilled=len(whole))
+    again = (await core.score(PROMPT, whole[len(PROMPT) :])).usage
+    assert (again.prefilled + again.cached, again.cached) == (len(whole), len(PROMPT) - 1)
+    done = await core.complete([*whole, 5, 6], Sampling(max_tokens=2))
+    assert done.usage == Usage(prefilled=2, cached=len(whole), decoded=2)
 
 
 async def test_rows_that_no_token_uses_are_never_sampled(core: LocalCore) -> None:
@@ -248,7 +258,8 @@ async def test_a_core_knows_the_names_of_its_heads(tiny: Any, tmp_path: Path) ->
     save_file({"weight": torch.zeros(tiny.model.config.hidden_size)}, tmp_path / "m" / "heads" / "outcome.safetensors")
     with_head = LocalCore(tmp_path / "m", dtype="float32", device="cpu")
     assert with_head.info.heads == ("outcome",)
-    assert await with_head.value(PROMPT, "outcome") == 0.5
+    assert await with_head.value(PROMPT, "outcome") == Valued(0.5, Usage(prefilled=len(PROMPT)))
+    assert await with_head.value(PROMPT, "outcome") == Valued(0.5, Usage(cached=len(PROMPT)))
     await with_head.close()
 
 

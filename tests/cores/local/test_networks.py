@@ -26,7 +26,7 @@ async def test_greedy_equals_transformers(name: str, own: bool, request: pytest.
     for prompt, completion in zip(prompts, done, strict=True):
         assert list(completion.ids) == tiny.greedy(prompt, 16)
         assert completion.logprobs == pytest.approx(tiny.logprobs(prompt, completion.ids), abs=1e-4)
-    scored = await core.score(prompts[4][:30], prompts[4][30:])
+    scored = (await core.score(prompts[4][:30], prompts[4][30:])).logprobs
     assert scored == pytest.approx(tiny.logprobs(prompts[4][:30], prompts[4][30:]), abs=1e-4)
     await core.close()
 

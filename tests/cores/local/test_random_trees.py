@@ -37,7 +37,7 @@ async def drive(tiny: Any, actions: list[tuple[int, int, list[int], int, str]], 
     for which, keep, tool, count, how in actions:
         prefix = (known[which % len(known)][: max(1, keep)] + tool)[:60]
         if how == "score":
-            assert_close(await core.score(prefix, tool), tiny.logprobs(prefix, tool))
+            assert_close((await core.score(prefix, tool)).logprobs, tiny.logprobs(prefix, tool))
             continue
         task = asyncio.create_task(core.complete(prefix, Sampling(max_tokens=count)))
         if how == "cancel":

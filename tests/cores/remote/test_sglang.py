@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reasoner.errors import CoreError
-from reasoner.types import Sampling, Usage
+from reasoner.types import Sampling, Scored, Usage
 from tests.cores.remote.conftest import Answer, Server, events, listing, says
 
 PATH = "/generate"
@@ -59,6 +59,6 @@ async def test_an_aborted_completion_is_an_error(server: Server, core: Any) -> N
 
 async def test_the_prompt_is_scored_by_its_own_log_probabilities(server: Server, core: Any) -> None:
     server.on(PATH, scored(5, 6, 7))
-    assert await core.score([5, 6], [7]) == [-0.7]
+    assert await core.score([5, 6], [7]) == Scored((-0.7,), Usage(3, 0, 1))
     with pytest.raises(CoreError, match="scored another prompt"):
         await core.score([5, 6], [8])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reasoner.errors import CoreError
-from reasoner.types import Completion, Sampling, Usage
+from reasoner.types import Completion, Sampling, Scored, Usage
 from tests.cores.remote.conftest import Answer, Server, events, listing, says
 
 PATH = "/v1/completions"
@@ -26,7 +26,8 @@ def counted(cached: int | None, written: int = 2) -> dict[str, Any]:
 
 def scored(*ids: int) -> Answer:
     rows = [None, *({str(i): {"logprob": -0.1 * i, "rank": 1}, "9": {"logprob": -3}} for i in ids[1:])]
-    return says({"choices": [{"prompt_logprobs": rows}]})
+    told = {"prompt_tokens": len(ids), "prompt_tokens_details": {"cached_tokens": 1}}
+    return says({"choices": [{"prompt_logprobs": rows}], "usage": told})
 
 
 @pytest.fixture
@@ -80,9 +81,11 @@ async def test_an_older_server_spells_ids_as_tokens(server: Server, core: Any) -
 
 async def test_the_prompt_is_scored_by_its_own_log_probabilities(server: Server, core: Any) -> None:
     server.on(PATH, scored(5, 6, 7, 8))
-    assert await core.score([5, 6], [7, 8]) == pytest.approx([-0.7, -0.8])
+    found = await core.score([5, 6], [7, 8])
+    assert found.logprobs == pytest.approx([-0.7, -0.8])
+    assert found.usage == Usage(3, 1, 1), "the server writes a token besides"
     assert server.bodies(PATH)[-1]["prompt"] == [5, 6, 7, 8]
-    assert await core.score([5, 6], []) == []
+    assert await core.score([5, 6], []) == Scored(())
     with pytest.raises(CoreError, match="the prompt is empty"):
         await core.score([], [7, 8])
 
