@@ -1,26 +1,26 @@
 """What one search teaches: its verified branches, its recoveries, its better and worse ways, what its places are worth.
 
 A recovery makes two rows, each a context that the runtime really produces. The branch that failed: what it did is read,
-and what is learnt is to see it and to step back, with a lesson; that is right also where nothing came after it. The
-branch that came after: the lesson stands there as one forced line, and what is learnt is what passed. Pure.
+up to where its core can see that it failed, and what is learnt is to say so and to step back, with a lesson. The branch
+that came after: the lesson stands there as one forced line, and what is learnt is what passed. Nothing is learnt from a
+failure that no core can see, nor from a search in which nothing passed. Pure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from reasoner.dialect.control import Control
-from reasoner.dialect.spoken import Spoken, one_line, write_backtrack
+from reasoner.dialect.spoken import Spoken, numbered, write_backtrack
 from reasoner.flywheel.ends import known, worth
+from reasoner.flywheel.failures import lesson, seen, wrong
 from reasoner.flywheel.rows import Episode, Judged, Mark, Pair, read_only, written
-from reasoner.flywheel.told import told
-from reasoner.suites import report
+from reasoner.flywheel.told import is_spoken, told
 from reasoner.trace import Trace
-from reasoner.tree import Node, Tree
-from reasoner.types import NodeId, Report, Step, Task
+from reasoner.tree import Tree
+from reasoner.types import NodeId, Step, Task
 
 _FEW = 2
-"""Recoveries, and pairs, that one driven search may give: its failures are many and much alike."""
+"""Pairs that one driven search may give: its failures are many and much alike."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,34 @@ class Search:
         path = list(self.tree.path(node))
         spoken = told(self.dialect, self.task, path)
         fell = [self.right.get(one.id) is False for one in path]
-        return [tuple(map(read_only, s)) if bad else s for s, bad in zip(spoken, fell, strict=True)]
+        return [
+            tuple(map(read_only, s)) if bad else tuple(_unlearnt(self.task, s))
+            for s, bad in zip(spoken, fell, strict=True)
+        ]
+
+
+def _unlearnt(task: Task, steps: Sequence[Step]) -> Iterator[Step]:
+    """Steps, of which those are to be read alone that could not be read, or that led to an observation of a failure."""
+    begun = list[Step]()
+    for step in steps:
+        begun.append(read_only(step) if step.kind == "malformed" else step)
+        if step.kind == "observe":
+            yield from map(read_only, begun) if seen(task, step) else begun
+            begun = []
+    yield from begun
+
+
+@dataclass(frozen=True)
+class Fall:
+    """A driven branch up to the observation at which its core could see that it had failed, in its node `at`."""
+
+    at: NodeId
+    steps: tuple[Step, ...]
+
+    @property
+    def back(self) -> int:
+        """The step to go back to: the observation before, 0 for the task."""
+        return numbered(self.steps) - 1
 
 
 def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taught:
@@ -55,22 +82,23 @@ def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taugh
     right = known(tree, trace.result, reference)
     search = Search(dialect, trace.began.task, tree, right)
     passed, failed = _distinct(tree, right, True), _distinct(tree, right, False)
-    episodes = [Episode(tree.task, "solved", tuple(solution(search, node))) for node in passed]
-    episodes += [Episode(tree.task, "turned", tuple(steps)) for steps in given_up(search)]
-    for bad, good in _recoveries(search, passed, failed):
-        episodes += [
-            Episode(tree.task, "turned", tuple(fallen(search, bad))),
-            Episode(tree.task, "solved", tuple(risen(search, bad, good))),
-        ]
-    if not passed:
-        episodes += [Episode(tree.task, "turned", tuple(fallen(search, bad))) for bad in _at_task(search, failed)]
+    ends = [_end(search, node) for node in passed]
+    episodes = [*ends, *(Episode(tree.task, "turned", tuple(steps)) for steps in given_up(search))]
+    clean = [list(end.steps) for end in ends if not any(seen(search.task, step) for step in end.steps)]
+    if best := min(clean, key=lambda steps: len(written(steps).ids), default=None):
+        for fall in falls(search, failed):
+            episodes.append(Episode(tree.task, "turned", tuple(fallen(search, fall))))
+            if not fall.back:
+                episodes.append(Episode(tree.task, "risen", tuple(risen(search, fall, best))))
     pairs = [pair for good in passed for pair in _pairs(search, good, failed)][:_FEW]
     return Taught(tuple(episodes), tuple(pairs), tuple(judged(search)))
 
 
-def solution(search: Search, node: NodeId) -> list[Step]:
-    """A path that ended well."""
-    return [step for part in search.steps(node) for step in part]
+def _end(search: Search, node: NodeId) -> Episode:
+    """A path that ended well; where a core that speaks was given a lesson on it, it rose with that."""
+    steps, path = [step for part in search.steps(node) for step in part], list(search.tree.path(node))
+    rose = is_spoken(search.dialect, path) and any(one.learnt is not None for one in path)
+    return Episode(search.tree.task, "risen" if rose else "solved", tuple(steps))
 
 
 def given_up(search: Search) -> Iterator[list[Step]]:
@@ -83,31 +111,40 @@ def given_up(search: Search) -> Iterator[list[Step]]:
             yield [read_only(step) for step in steps[: last + 1]] + steps[last + 1 :]
 
 
-def fallen(search: Search, node: NodeId) -> list[Step]:
-    """A driven branch that failed, and how it should have gone on: what is wrong, and back to the task."""
-    steps = [read_only(step) for part in search.steps(node) for step in part]
-    words, dialect = lesson(search.tree[node]), search.dialect
-    back = dialect.tokenizer.encode(write_backtrack(0, words))
-    own = _reflection(search, node)
-    return [*steps, own or _said(dialect, "reflect", words), dialect.said("backtrack", back)]
+def falls(search: Search, failed: Sequence[NodeId]) -> Iterator[Fall]:
+    """Where driven branches that ended badly could be seen to fail; a core that speaks steps back itself."""
+    found = set[NodeId]()
+    for node in failed:
+        fall = None if is_spoken(search.dialect, search.tree.path(node)) else _fall(search, node)
+        if fall and fall.at not in found:
+            found.add(fall.at)
+            yield fall
 
 
-def risen(search: Search, bad: NodeId, good: NodeId) -> list[Step]:
+def _fall(search: Search, node: NodeId) -> Fall | None:
+    """The first failure that is seen on the path to a node."""
+    steps = list[Step]()
+    for one, part in zip(search.tree.path(node), search.steps(node), strict=True):
+        for step in part:
+            steps.append(read_only(step))
+            if seen(search.task, step):
+                return Fall(one.id, tuple(steps))
+    return None
+
+
+def fallen(search: Search, fall: Fall) -> list[Step]:
+    """How a branch that failed should have gone on: what is wrong, and back to where it was not."""
+    words, dialect = lesson(search.task, fall.steps[-1]), search.dialect
+    back = dialect.tokenizer.encode(write_backtrack(fall.back, words))
+    own = None if search.task.is_question else _reflection(search, fall.at)
+    said = own or _said(dialect, "reflect", wrong(search.task, fall.steps[-1]))
+    return [*fall.steps, said, dialect.said("backtrack", back)]
+
+
+def risen(search: Search, fall: Fall, good: Sequence[Step]) -> list[Step]:
     """A branch that ended well, told as one that had the lesson of a failed one."""
-    task, *rest = solution(search, good)
-    return [task, search.dialect.lesson(lesson(search.tree[bad])), *rest]
-
-
-def lesson(node: Node) -> str:
-    """What a failed branch leaves: the first thing that its tests or its last cell found wrong, in a line."""
-    observed = next((s.result for s in reversed(node.steps) if s.result), None)
-    if observed is None:
-        return "that way was wrong"
-    said: Report = report(observed)
-    failed = next((t for t in said.tests if t.outcome not in ("passed", "skipped")), None)
-    found = said.error or (failed.message or failed.name if failed else "")
-    lines = [line.strip() for line in found.splitlines() if line.strip()]
-    return one_line(": ".join(lines[:2])) or "that way was wrong"
+    task, *rest = good
+    return [task, search.dialect.lesson(lesson(search.task, fall.steps[-1])), *rest]
 
 
 def judged(search: Search) -> Iterator[Judged]:
@@ -132,18 +169,6 @@ def outcomes(rows: Sequence[Judged]) -> list[Judged]:
     return [replace(r, ids=r.ids[: r.solution], marks=(replace(r.marks[-1], at=r.solution),)) for r in sure]
 
 
-def _recoveries(search: Search, passed: Sequence[NodeId], failed: Sequence[NodeId]) -> list[tuple[NodeId, NodeId]]:
-    """Failed branches, each with one that passed."""
-    good = [node for node in passed if search.tree[node].parent == 0]
-    return [(bad, good[n % len(good)]) for n, bad in enumerate(_at_task(search, failed))] if good else []
-
-
-def _at_task(search: Search, failed: Sequence[NodeId]) -> list[NodeId]:
-    """Failed branches that hang from the task, a few of them; a core that speaks steps back itself."""
-    found = (node for node in failed if search.tree[node].parent == 0 and search.tree[node].step("observe"))
-    return list(islice((node for node in found if not _spoken(search, node)), _FEW))
-
-
 def _pairs(search: Search, good: NodeId, failed: Sequence[NodeId]) -> Iterator[Pair]:
     """Siblings of one prefix with opposite ends. What each wrote is compared, up to what it was told of it."""
     for bad in failed:
@@ -164,11 +189,6 @@ def _pairs(search: Search, good: NodeId, failed: Sequence[NodeId]) -> Iterator[P
 def _distinct(tree: Tree, right: Mapping[NodeId, bool], wanted: bool) -> list[NodeId]:
     """Ends of that kind, one of each text."""
     return [node for node, is_right in right.items() if is_right == wanted and not tree.echoes(node)]
-
-
-def _spoken(search: Search, node: NodeId) -> bool:
-    own = set(search.dialect.controls.ids)
-    return not own.isdisjoint(search.tree.ids(node))
 
 
 def _reflection(search: Search, node: NodeId) -> Step | None:

@@ -8,6 +8,7 @@ and an answer that closes what passed. A branch that was spoken is told as it is
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from reasoner.dialect.spoken import Spoken, numbered
 from reasoner.dialect.stepwise import ANSWER, conclusion
@@ -53,7 +54,7 @@ def _node(dialect: Spoken, task: Task, node: Node, seen: int) -> Iterator[Step]:
             case "observe" if step.result:
                 seen += 1
                 words = dialect.called(step.result) if task.is_question else dialect.tests(report(step.result))
-                yield dialect.observe(seen, words)
+                yield replace(dialect.observe(seen, words), call=step.call, result=step.result)
             case "reflect":
                 yield dialect.said("reflect", sliced(dialect, _written(step), step.text.strip()))
             case "answer" if step.text.strip():

@@ -2,31 +2,39 @@
 
 from dataclasses import replace
 
+import pytest
+
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.spoken import Spoken, parse
+from reasoner.dialect.stepwise import Stepwise
 from reasoner.dialect.tokenizer import SpeakingTokenizer
+from reasoner.flywheel import failures
 from reasoner.flywheel.lessons import outcomes, taught
 from reasoner.flywheel.rows import row, written
 from reasoner.flywheel.told import sliced
 from reasoner.ledger import Cost
-from reasoner.trace import Added, Began, Event, Opened, Trace
+from reasoner.trace import Added, Began, Event, Finished, Opened, Trace
 from reasoner.tree import Tree
 from reasoner.types import (
     Completion,
     Expand,
     Report,
+    Result,
     Sampling,
     Span,
     Step,
+    Stop,
     Suite,
     Task,
     TestResult,
+    ToolCall,
     ToolResult,
     Verdict,
 )
 
 TOKENIZER = SpeakingTokenizer()
-SPOKEN, DRIVEN = Spoken(TOKENIZER), Driven(TOKENIZER)
+SPOKEN, DRIVEN, STEPWISE = Spoken(TOKENIZER), Driven(TOKENIZER), Stepwise(TOKENIZER)
+QUESTION = Task("q", "How many legs have 6 spiders?")
 TASK = Task("t", "Double it.", {}, ("solution.py",), Suite("asserts", asserts=("assert f(1) == 2",)))
 
 
@@ -45,18 +53,18 @@ def attempt(code: str, passes: bool) -> list[Step]:
     row = {
         "name": "assert f(1) == 2",
         "outcome": "passed" if passes else "failed",
-        "message": "" if passes else "assert f(1) == 2\ngot 1",
+        "message": "" if passes else "f(1) returned 1, expected 2\nsolution.py:2 in f: return x",
     }
     result = ToolResult(value={"tests": [row]})
-    report = Report((TestResult(row["name"], row["outcome"], row["message"]),))
+    report = Report((TestResult(row["name"], "passed" if passes else "failed", row["message"]),))
     act = Step("act", completion.text, (DRIVEN.attempt(TASK, "", None), Span(completion.ids, True)))
     return [act, replace(DRIVEN.observe(report, completion), result=result)]
 
 
-def recorded(*attempts: tuple[str, bool]) -> Trace:
-    tree = Tree("t")
-    tree.plant([DRIVEN.root(TASK)], "w")
-    events: list[Event] = [Began(TASK, "core", "d", "bwrap", 0), Added(tree[0])]
+def recorded(*attempts: tuple[str, bool], task: Task = TASK) -> Trace:
+    tree = Tree(task.id)
+    tree.plant([DRIVEN.root(task)], "w")
+    events: list[Event] = [Began(task, "core", "d", "bwrap", 0), Added(tree[0])]
     for code, passes in attempts:
         head = tree.opened(Expand(0, "attempt", Sampling()))
         events.append(Opened(head))
@@ -79,11 +87,11 @@ def test_a_driven_attempt_that_passed_is_told_as_a_spoken_episode() -> None:
 
 def test_a_recovery_makes_two_rows_and_never_teaches_what_failed() -> None:
     found = [row(e) for e in taught(SPOKEN, recorded((BAD, False), (GOOD, True))).episodes]
-    assert [one.kind for one in found] == ["solved", "turned", "solved"]
+    assert [one.kind for one in found] == ["solved", "turned", "risen"]
     turned, risen = found[1], found[2]
     assert BAD in spelt(turned.ids) and BAD not in learnt(turned.ids, turned.learnt)
-    said = "assert f(1) == 2: got 1"
-    assert learnt(turned.ids, turned.learnt) == f"<|reflect|>{said}<|backtrack|>0 {said}<|end|>"
+    said = "returned 1, expected 2"
+    assert learnt(turned.ids, turned.learnt) == f"<|reflect|>The result is wrong.<|backtrack|>0 {said}<|end|>"
     assert f"<|assistant|><|reflect|>{said}<|act|>{GOOD}<|end|>" in spelt(risen.ids)
     assert said not in learnt(risen.ids, risen.learnt) and BAD not in spelt(risen.ids)
 
@@ -119,12 +127,105 @@ def test_an_outcome_is_learnt_where_the_solution_ends_and_its_tests_have_said_no
         assert spelt(one.ids).endswith(f"<|act|>{code}<|end|>") and one.marks[0].at == len(one.ids)
 
 
-def test_a_search_that_found_nothing_teaches_to_step_back_and_no_more() -> None:
+def test_a_search_that_found_nothing_teaches_no_row() -> None:
     found = taught(SPOKEN, recorded((BAD, False)))
-    (episode,) = found.episodes
-    assert episode.kind == "turned" and not found.pairs and found.judged
+    assert not found.episodes and not found.pairs and found.judged
+
+
+def test_a_core_that_is_told_its_tests_passed_is_not_taught_to_mistrust_them() -> None:
+    trace = recorded((GOOD, True), (GOOD + " + 0", True))
+    hidden = Report((TestResult("assert f(3) == 7", "failed"),))
+    trace.events.append(
+        Finished(Result("t", "unsolved", Stop("solved"), 1, {}, None, {}, "bwrap", "core", hidden=hidden))
+    )
+    (episode,) = taught(SPOKEN, trace).episodes
+    assert episode.kind == "solved" and GOOD + " + 0" in spelt(row(episode).ids)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message", "lesson", "reflection"),
+    [
+        (
+            "failed",
+            "f(1) returned 1, expected 2\nsolution.py:2 in f: x",
+            "returned 1, expected 2",
+            "The result is wrong.",
+        ),
+        ("error", "assert f(1) == 2\nNameError: no y\nsolution.py:2 in f", "NameError: no y", "It raises an error."),
+        ("timeout", "it did not end in 5 s", "it did not end in 5 s", "It takes too long."),
+        ("failed", "", "assert f(1) == 2", "The result is wrong."),
+    ],
+)
+def test_a_lesson_says_what_came_or_was_raised_and_the_reflection_says_something_else(
+    outcome: str, message: str, lesson: str, reflection: str
+) -> None:
+    value = {"tests": [{"name": "assert f(1) == 2", "outcome": outcome, "message": message}]}
+    step = Step("observe", "", (), result=ToolResult(value=value))
+    assert failures.seen(TASK, step)
+    assert (failures.lesson(TASK, step), failures.wrong(TASK, step)) == (lesson, reflection)
+
+
+# --- questions ---
+
+
+def cells(*said: tuple[str, ToolResult]) -> list[Step]:
+    """A driven answer to a question: cells with what they came to, and 48 at the end if the last one says so."""
+    steps = list[Step]()
+    for code, result in said:
+        text = f"Compute.\n```python\n{code}\n```\n"
+        completion = Completion(tuple(TOKENIZER.encode(text)), text, "stop")
+        act = Step("act", text, (STEPWISE.opening("task" if not steps else "observe"), Span(completion.ids, True)))
+        observed = replace(STEPWISE.observe(result, completion), call=ToolCall("python", {"code": code}), result=result)
+        steps += [act, observed]
+    text = f"So.\nAnswer: {said[-1][1].output.strip() or 'none'}"
+    return [*steps, Step("answer", text, (Span(tuple(TOKENIZER.encode(text)), True),))]
+
+
+def asked(*attempts: list[Step]) -> Trace:
+    tree = Tree("q")
+    tree.plant([STEPWISE.root(QUESTION)], "w")
+    events: list[Event] = [Began(QUESTION, "core", "d", "bwrap", 0), Added(tree[0])]
+    for steps in attempts:
+        head = tree.opened(Expand(0, "attempt", Sampling()))
+        events += [Opened(head), Added(tree[tree.add(head, steps, "w", [], Cost())], head.id)]
+    return Trace(events)
+
+
+RIGHT = cells(("print(6*8)", ToolResult("48\n")))
+RAISED = ToolResult(error="raised", detail="NameError: name 'legs' is not defined")
+
+
+def test_a_wrong_answer_that_no_cell_gives_away_teaches_no_step_back() -> None:
+    found = taught(SPOKEN, asked(cells(("print(6*7)", ToolResult("42\n"))), RIGHT), "48")
+    assert [episode.kind for episode in found.episodes] == ["solved"]
+
+
+def test_a_cell_that_fails_teaches_to_go_back_to_the_step_before_it() -> None:
+    second = cells(("print(6)", ToolResult("6\n")), ("print(legs)", RAISED), ("print(7)", ToolResult("7\n")))
+    solved, turned = (row(e) for e in taught(SPOKEN, asked(second, RIGHT), "48").episodes)
+    assert solved.kind == "solved" and turned.kind == "turned"
+    assert learnt(turned.ids, turned.learnt) == (
+        "<|reflect|>That cell fails.<|backtrack|>1 NameError: name 'legs' is not defined<|end|>"
+    )
+    assert spelt(turned.ids).count("<|observe|>") == 2 and "print(7)" not in spelt(turned.ids)
+
+
+def test_a_first_cell_that_fails_gives_its_lesson_to_what_was_right() -> None:
+    found = [row(e) for e in taught(SPOKEN, asked(cells(("print(legs)", RAISED)), RIGHT), "48").episodes]
+    assert [one.kind for one in found] == ["solved", "turned", "risen"]
+    assert "<|backtrack|>0 NameError" in learnt(found[1].ids, found[1].learnt)
+    assert "<|reflect|>NameError: name 'legs' is not defined<|think|>Compute.<|act|>print(6*8)" in spelt(found[2].ids)
+
+
+def test_a_cell_that_fails_on_the_way_to_a_right_answer_is_read_and_not_learnt() -> None:
+    late = cells(("print(legs)", RAISED), ("print(6*8)", ToolResult("48\n")))
+    (episode,) = taught(SPOKEN, asked(late), "48").episodes
     one = row(episode)
-    assert learnt(one.ids, one.learnt).startswith("<|reflect|>") and BAD not in learnt(one.ids, one.learnt)
+    assert "print(legs)" in spelt(one.ids) and "print(legs)" not in learnt(one.ids, one.learnt)
+    assert "print(6*8)" in learnt(one.ids, one.learnt)
+
+
+# --- a core that speaks ---
 
 
 def spoken_trace() -> Trace:
@@ -155,6 +256,7 @@ def spoken_trace() -> Trace:
 def test_rows_of_a_spoken_tree_are_its_own_tokens() -> None:
     trace = spoken_trace()
     solved, turned = (row(e) for e in taught(SPOKEN, trace).episodes)
+    assert (solved.kind, turned.kind) == ("risen", "turned")
     assert turned.ids == tuple(trace.tree().ids(2))
     assert learnt(turned.ids, turned.learnt) == "<|reflect|>forgot<|backtrack|>0 double it<|end|>"
     assert solved.ids == tuple(trace.tree().ids(3))[: len(solved.ids)] and solved.learnt[-1]
