@@ -55,6 +55,9 @@ def _wanted(arguments: argparse.Namespace, context: int) -> Wanted:
         frozenset(arguments.without),
         Measured.files(arguments.measured) if arguments.measured else None,
         answers,
+        arguments.each,
+        arguments.rows,
+        arguments.seed,
     )
 
 

@@ -129,10 +129,20 @@ class _Wheel:
             return 0
         vocabulary = speaking(self.base)
         answers = {task.id: task.answer for task in self._sides.train if task.answer}
-        wanted = Wanted(context(self.base), measured=self._sides.measured, answers=answers)
+        given, most = self._arguments, context(self.base)
+        wanted = Wanted(
+            min(given.context or most, most),
+            measured=self._sides.measured,
+            answers=answers,
+            each=given.each,
+            rows=given.rows,
+            seed=self._config.search.seed,
+        )
         found = gather(traces(paths.searches), Spoken(vocabulary), wanted)
         count = files.write(map(files.sft_line, weighed(found.rows)), paths.rows)
         self._screen.say(f"generation {paths.number}: {count} rows of {len(found.tasks)} tasks")
+        for reason, n in (+found.left_out).items():
+            self._screen.say(f"          left out {n} {reason}")
         return 0
 
     def _teach(self, paths: Paths) -> int:
@@ -153,7 +163,7 @@ class _Wheel:
                 recipe(arguments),
                 low(arguments),
                 place(arguments),
-                courses.Look(watcher, ending.asked),
+                courses.Look(watcher, ending.asked, self._screen.say),
             )
         return 0 if came.finished else INTERRUPTED
 

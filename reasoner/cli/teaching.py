@@ -114,12 +114,20 @@ def _export(parser: Parser) -> None:
         "--measured", metavar="FILE", action="append", default=[], type=Path, help="keep its tasks out of the rows"
     )
     rows.add_argument("--tasks", metavar="FILE", type=Path, help="where the answers to questions are")
-    rows.add_argument("--context", metavar="N", type=flags.count, help="longest row (default: the model's own)")
+    _which(rows)
+    rows.add_argument("--seed", metavar="N", type=int, default=0, help="which rows --rows draws (default: 0)")
     merged = parser.add_argument_group("a plain model")
     merged.add_argument("--merged", metavar="DIR", type=Path, help="write the model with its adapter there")
     merged.add_argument("--adapter", metavar="DIR", type=Path, help="of `reasoner train`")
     parser.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
     flags.json(parser)
+
+
+def _which(group: argparse._ArgumentGroup) -> None:
+    """How many rows, and how long."""
+    group.add_argument("--context", metavar="N", type=flags.count, help="longest row (default: the model's own)")
+    group.add_argument("--each", metavar="N", type=flags.count, default=1, help="of one kind of a task (default: 1)")
+    group.add_argument("--rows", metavar="N", type=flags.count, default=0, help="in all, drawn (default: all)")
 
 
 def _train(parser: Parser) -> None:
@@ -175,6 +183,7 @@ def _flywheel(parser: Parser) -> None:
     tasks.add_argument(
         "--visible", choices=("all", "first"), default="all", help="tests that may guide; the whole suite grades"
     )
+    _which(parser.add_argument_group("which rows"))
     _rank(parser)
     _how(parser)
     _where(parser)

@@ -33,7 +33,7 @@ def _adapter(arguments: argparse.Namespace, base: Path, screen: Screen) -> int:
 
     ending = Ending(screen)
     with screen.teaching() as watcher, ending:
-        look = courses.Look(watcher, ending.asked)
+        look = courses.Look(watcher, ending.asked, screen.say)
         where = arguments.data, arguments.output, recipe(arguments)
         if arguments.kind == "sft":
             came = courses.imitate(base, *where, low(arguments), place(arguments), look, parent=arguments.parent)
@@ -87,6 +87,7 @@ def _reward(arguments: argparse.Namespace, base: Path, screen: Screen) -> int:
         arguments.looks,
         courses.Place(arguments.device, arguments.dtype),
         lambda done, of: screen.say(f"read {done} of {of} rows"),
+        courses.Look(say=screen.say),
         on=arguments.on,
         seed=arguments.seed,
     )

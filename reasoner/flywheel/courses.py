@@ -41,6 +41,8 @@ class Look:
 
     watcher: Watcher | None = None
     stopping: Callable[[], bool] = lambda: False
+    say: Callable[[str], None] = lambda line: None
+    """Told what is left out."""
 
 
 def imitate(
@@ -54,7 +56,7 @@ def imitate(
             the model's context.
     """
     one = _begin(base, parent, low, place, recipe.seed)
-    rows = _fitting(files.read(data, Row), one.context, data)
+    rows = _fitting(files.read(data, Row), one.context, data, look)
     lineage = _lineage(base, data, parent, recipe, "sft")
     came = _train(one, Imitation(rows), rows, recipe, into, lineage, place, look)
     if came.finished:
@@ -68,7 +70,7 @@ def prefer(
 ) -> Came:  # fmt: skip
     """Train on pairs of `data` from the adapter `parent`, which is the reference as well. Raises as `imitate`."""
     one = _begin(base, parent, Low(), place, recipe.seed)
-    pairs = _fitting(files.read(data, Pair), one.context, data)
+    pairs = _fitting(files.read(data, Pair), one.context, data, look)
     lineage = {**_lineage(base, data, parent, recipe, "dpo"), "beta": beta}
     before = _references(one, pairs, into / WORK / "reference.json")
     came = _train(one, Preference(pairs, before, beta), pairs, recipe, into, lineage, place, look)
@@ -79,7 +81,7 @@ def prefer(
 
 def reward(
     base: Path, data: Path, name: str, kind: Literal["outcome", "step"], place: Place,
-    told: Callable[[int, int], None] = lambda done, of: None, *, on: Path, seed: int = 0,
+    told: Callable[[int, int], None] = lambda done, of: None, look: Look = Look(), *, on: Path, seed: int = 0,
 ) -> heads.Head:  # fmt: skip
     """Fit the head `name` for the adapter `on`, and put it where its core finds it.
 
@@ -91,7 +93,7 @@ def reward(
     given = files.read(data, Judged)
     chosen = outcomes(given) if kind == "outcome" else given
     one = _begin(base, on, Low(), place, seed)
-    fitting = _fitting(chosen, one.context, data)
+    fitting = _fitting(chosen, one.context, data, look)
     cache = on / WORK / f"{name}-{kind}-{_sha256(data)[:12]}-{adapter.read(on).digest[:12]}.safetensors"
     head = heads.fit(heads.places(fitting, heads.states(one, fitting, cache, told)), seed)
     heads.write(head, on / adapter.HEADS / f"{name}.safetensors")
@@ -146,10 +148,12 @@ def _lineage(base: Path, data: Path, parent: Path | None, recipe: Recipe, how: s
     }
 
 
-def _fitting(rows: Sequence[Any], context: int, data: Path) -> list[Any]:
+def _fitting(rows: Sequence[Any], context: int, data: Path, look: Look) -> list[Any]:
     found = [row for row in rows if len(row) <= context]
     if not found:
         raise ConfigError(f"every row of {data} is longer than this model's context of {context}: export shorter ones")
+    if len(found) < len(rows):
+        look.say(f"left out  {len(rows) - len(found)} rows longer than the context of {context}")
     return found
 
 

@@ -1,10 +1,11 @@
-"""Many traces -> what they teach together: one tokenizer, no task twice alike, none that a core is measured on, nothing
-longer than the context. What is left out is counted, by reason.
+"""Many traces -> what they teach together: one tokenizer, few rows of a task and none twice, no task that a core is
+measured on, nothing longer than the context. What is left out is counted, by reason.
 """
 
 import hashlib
+import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -34,6 +35,11 @@ class Wanted:
     """Texts that no row may hold."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """Answers to questions, by the task's id: traces have none."""
+    each: int = 1
+    """Episodes of one kind that a task may give: the shortest of what was solved, the latest of all else."""
+    rows: int = 0
+    """Episodes in all, drawn by `seed`; 0 for all of them."""
+    seed: int = 0
 
 
 @dataclass
@@ -105,12 +111,36 @@ def _take(result: Gathered, one: Taught) -> None:
 
 
 def _settled(result: Gathered, wanted: Wanted) -> Gathered:
-    """Without what is there twice, and what is too long."""
+    """Without what is there twice, what is too long, and what is more than was asked for."""
     count = result.left_out
-    result.episodes = [e for e in _once(result.episodes, row, count) if _fits(len(row(e)), wanted.context, count)]
+    fitting = [e for e in _once(result.episodes, row, count) if _fits(len(row(e)), wanted.context, count)]
+    result.episodes = _drawn(_few(fitting, wanted.each, count), wanted, count)
     result.pairs = [p for p in _once(result.pairs, lambda p: p, count) if _fits(len(p), wanted.context, count)]
     result.judged = [j for j in _once(result.judged, lambda j: j, count) if _fits(len(j), wanted.context, count)]
     return result
+
+
+def _few(episodes: Sequence[Episode], each: int, count: Counter[str]) -> list[Episode]:
+    """The first `each` of every task and kind: the shortest of what was solved, else the latest."""
+    ranked = sorted(
+        range(len(episodes)), key=lambda n: (len(row(episodes[n])) if episodes[n].kind == "solved" else 0, -n)
+    )
+    taken, kept = Counter[tuple[str, str]](), list[int]()
+    for n in ranked:
+        one = episodes[n]
+        taken[one.task, one.kind] += 1
+        kept += [n] if taken[one.task, one.kind] <= each else []
+    count["rows beyond those of one kind that a task may give"] += len(episodes) - len(kept)
+    return [episodes[n] for n in sorted(kept)]
+
+
+def _drawn(episodes: list[Episode], wanted: Wanted, count: Counter[str]) -> list[Episode]:
+    """As many as were asked for, in the order they came."""
+    if not wanted.rows or len(episodes) <= wanted.rows:
+        return episodes
+    count["rows beyond the number asked for"] += len(episodes) - wanted.rows
+    chosen = random.Random(wanted.seed).sample(range(len(episodes)), wanted.rows)
+    return [episodes[n] for n in sorted(chosen)]
 
 
 def _once(items: Iterable[T], what: Callable[[T], object], count: Counter[str]) -> Iterator[T]:

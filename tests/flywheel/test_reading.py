@@ -9,10 +9,10 @@ from reasoner.errors import ConfigError, TraceError
 from reasoner.flywheel import files
 from reasoner.flywheel.contamination import Measured
 from reasoner.flywheel.reading import Wanted, gather, in_split, traces
-from reasoner.flywheel.rows import Judged, Pair, Row
+from reasoner.flywheel.rows import Episode, Judged, Pair, Row
 from reasoner.trace import Added, Trace, encode
 from reasoner.types import Span
-from tests.flywheel.test_lessons import BAD, GOOD, SPOKEN, TOKENIZER, recorded
+from tests.flywheel.test_lessons import BAD, GOOD, SPOKEN, TASK, TOKENIZER, recorded
 
 BOTH = ((BAD, False), (GOOD, True))
 HERE = Path("trace.jsonl")
@@ -31,6 +31,30 @@ def test_rows_that_are_there_twice_or_too_long_are_left_out_and_counted() -> Non
     assert len(found.episodes) == 3 and found.left_out["rows that are there twice"] == 6
     short = gather(twice, SPOKEN, Wanted(20))
     assert not short.episodes and short.left_out["rows longer than the context"] == 6
+
+
+def test_a_task_gives_the_shortest_of_what_was_solved_and_one_recovery() -> None:
+    short, other = "def f(x): return 2*x", "def f(x): return 1"
+    several = recorded((BAD, False), (GOOD, True), (other, False), (short, True))
+    found = gather([(HERE, several)], SPOKEN, Wanted(10_000))
+    assert sorted(episode.kind for episode in found.episodes) == ["risen", "solved", "turned"]
+    assert all(short in text(episode) for episode in found.episodes if episode.kind != "turned")
+    assert found.left_out["rows beyond those of one kind that a task may give"] == 2
+    assert len(gather([(HERE, several)], SPOKEN, Wanted(10_000, each=9)).episodes) == 5
+
+
+def test_rows_beyond_a_number_are_left_out_by_a_seed_and_counted() -> None:
+    tasks = [replace(TASK, id=str(n), prompt=f"Double {n}.") for n in range(20)]
+    many = [(HERE, recorded(*BOTH, task=task)) for task in tasks]
+    first, again, other = (
+        [e.task for e in gather(many, SPOKEN, Wanted(10_000, rows=12, seed=seed)).episodes] for seed in (1, 1, 2)
+    )
+    assert first == again != other and len(first) == 12
+    assert gather(many, SPOKEN, Wanted(10_000, rows=12)).left_out["rows beyond the number asked for"] == 48
+
+
+def text(episode: Episode) -> str:
+    return TOKENIZER.decode([i for step in episode.steps for i in step.ids if i < 256])
 
 
 def test_a_task_is_on_one_side_of_the_split_whatever_else_is_there() -> None:
