@@ -14,9 +14,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reasoner.cli.exits import SOLVED
-from reasoner.errors import ConfigError, TraceError
+from reasoner.errors import ConfigError
 from reasoner.repl.printable import printable
-from reasoner.report import Table, page, read_runs, tables, write_samples
+from reasoner.report import Table, aside, page, read_runs, tables, write_samples
 
 _SEED = 20240731
 """Of the resampling, so that a report is the same twice."""
@@ -41,7 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.html:
         from reasoner.report.charts import charts
 
-        _write(arguments, page(runs, found, charts(runs, chance)))
+        text = page(runs, found, charts(runs, chance))
+        with aside(arguments.html, "--html") as new:
+            new.write_text(text, encoding="utf-8")
+        print(f"page {arguments.html}", file=sys.stderr)
     return SOLVED
 
 
@@ -74,11 +77,3 @@ def _logged(run: Path, to: Path) -> int:
             f"--inspect needs inspect_ai ({error}): pip install 'reasoner[inspect]', or leave --inspect out"
         ) from error
     return write_log(run, to)
-
-
-def _write(arguments: argparse.Namespace, text: str) -> None:
-    try:
-        arguments.html.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"cannot write {arguments.html} ({error.strerror}): choose another --html") from error
-    print(f"page {arguments.html}", file=sys.stderr)

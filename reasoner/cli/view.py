@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reasoner.cli.exits import SOLVED
 from reasoner.cli.records import find, store
-from reasoner.errors import TraceError
+from reasoner.report import aside
 from reasoner.report.view import page, spelling_of
 from reasoner.trace import read
 
@@ -18,10 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
     spelling = spelling_of(trace, Path(arguments.tokenizer) if arguments.tokenizer else None)
     to = arguments.output or Path(f"{path.stem}.html")
     text = page(trace, spelling)
-    try:
-        to.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"cannot write {to} ({error.strerror}): choose another place with -o") from error
+    with aside(to, "place with -o") as new:
+        new.write_text(text, encoding="utf-8")
     if spelling is None:
         print(f"{trace.began.core} is not here, so tokens are numbers: give --tokenizer DIR", file=sys.stderr)
     print(to)

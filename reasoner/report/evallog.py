@@ -28,7 +28,8 @@ from inspect_ai.model import GenerateConfig, ModelUsage
 from inspect_ai.scorer import CORRECT, SampleScore, Score, accuracy, stderr
 
 from reasoner.batch.folder import RESULTS, flat
-from reasoner.errors import ConfigError, TraceError
+from reasoner.errors import ConfigError
+from reasoner.report.aside import aside
 from reasoner.report.evalsamples import SCORER, moment, sample_of
 from reasoner.report.recorded import Told, last_words, told
 
@@ -49,10 +50,8 @@ def write_log(run: Path, to: Path) -> int:
     if to.suffix not in SUFFIXES:
         raise ConfigError(f"--inspect {to} names no format: let it end in {' or '.join(SUFFIXES)}")
     log = log_of(run)
-    try:
-        write_eval_log(log, to.absolute())
-    except OSError as error:
-        raise TraceError(f"cannot write {to} ({error.strerror}): choose another --inspect") from error
+    with aside(to, "--inspect") as new:
+        write_eval_log(log, new)
     return len(log.samples)
 
 
