@@ -154,7 +154,7 @@ class Reasoner:
         stop = Stop(ALREADY) if solved else await self._search(loop, strategy, policy, tree, ledger, tell, heads)
         tell(Stopped(stop))
         answer = None if solved else strategy.answer(tree)
-        files: Files | None = {} if solved else None
+        files: Files | None = {p: task.files[p] for p in task.editable if p in task.files} if solved else None
         if answer is not None:
             files = await world.get(tree[answer].world, task.editable)
         said = answer_of(tree[answer]) if answer is not None and task.is_question else ""

@@ -248,7 +248,7 @@ async def test_a_trace_rebuilds_the_tree(tmp_path: Path) -> None:
 async def test_a_task_whose_tests_pass_as_it_is_costs_no_token() -> None:
     done = replace(TASK, files={"solution.py": b"def double(x):\n    return 2 * x\n"})
     result = await reasoner(ScriptedCore([]), BestOfN()).solve(done)
-    assert (result.status, result.stop.reason, result.node, result.files) == ("solved", ALREADY, None, {})
+    assert (result.status, result.stop.reason, result.node, result.files) == ("solved", ALREADY, None, done.files)
     assert result.report is not None and result.report.solved
     assert result.spent["decoded"] == 0
 
