@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +11,8 @@ from reasoner.batch.timing import Stopwatch
 from reasoner.errors import CoreError, SandboxError, TaskError, ToolError
 from reasoner.runtime import Reasoner
 from reasoner.telemetry import spans
-from reasoner.trace import Listener, Recorder
-from reasoner.types import CoreInfo, Task
+from reasoner.trace import Listener, Recorder, read
+from reasoner.types import CoreInfo, Json, Task
 
 Failure = CoreError | SandboxError | ToolError
 
@@ -83,8 +83,14 @@ class Here:
             times = watch.times()
             return Attempted(record_of(result, epoch=job.epoch, attempt=number, seed=seed, trace=name, times=times))
         except TaskError as error:
-            return Attempted(replace(record, outcome="unusable", reason=str(error), times=watch.times()))
+            ended = replace(record, outcome="unusable", reason=str(error))
+            return Attempted(replace(ended, spent=_spent(trace), times=watch.times()))
         except (CoreError, SandboxError, ToolError) as error:
-            return Attempted(replace(record, reason=str(error), times=watch.times()), error)
+            return Attempted(replace(record, reason=str(error), spent=_spent(trace), times=watch.times()), error)
         finally:
             recorder.close()
+
+
+def _spent(trace: Path) -> Json:
+    """What an attempt that came to no result had cost, by its trace."""
+    return asdict(read(trace).spent)

@@ -1,4 +1,4 @@
-"""A file that is written beside its place and put there at the end: a refusal, or half a page, takes nobody's file away."""
+"""A file that is written beside its place and put there at the end: a refusal, or half a page, takes nobody's away."""
 
 import os
 import shutil

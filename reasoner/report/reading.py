@@ -45,7 +45,8 @@ class Run:
     wall_s: float
     """Of all tasks, as if one had come after the other."""
     phases: dict[str, float]
-    """Seconds, added up over heads that grew side by side."""
+    """Seconds, added up over heads that grew side by side; without attempts that failed, since those wait for what is
+    away."""
 
     @property
     def graded(self) -> list[Sample]:
@@ -101,7 +102,7 @@ def _read(letter: str, path: Path) -> Run:
         money += float(record.spent.get("money", 0.0))
         wall_s += record.times.wall_s
         core = record.core
-        for phase in PHASES:
+        for phase in PHASES if record.is_last_word else ():
             phases[phase] += getattr(record.times, f"{phase}_s")
     counts = dict(Counter(outcomes.values()))
     return Run(letter, str(path), core, _settings(path), tuple(last.values()), counts, tokens, money, wall_s, phases)

@@ -10,6 +10,8 @@ from reasoner.batch import Record, run, summarise
 from reasoner.cores.scripted import Reply
 from reasoner.errors import CoreError, SandboxError
 from reasoner.sandboxes.scripted import ScriptedSandbox
+from reasoner.search import BestOfN
+from reasoner.stopping import BudgetSpent
 from reasoner.types import Task
 
 
@@ -96,6 +98,22 @@ async def test_what_our_surroundings_do_wrong_is_tried_again_and_never_counts_as
     ]
     summary = summarise(records, 1)
     assert (summary.solved, summary.graded, summary.failed) == (1, 1, 0)
+
+
+async def test_what_an_attempt_cost_before_it_failed_is_counted(reasoner, jobs, folder) -> None:
+    left = ["Answer: 0", "Answer: 1"]
+
+    def flaky(text, sampling):
+        return Reply(left.pop(0)) if left else Reply(fails="the server is away")
+
+    solver = reasoner(flaky, width=1)
+    solver.strategy = BestOfN(8)
+    solver.stop = BudgetSpent()
+    with folder() as into:
+        await run(solver, jobs(1), into, pauses=())
+        [record] = into.records()
+    assert record.outcome == "failed" and record.spent["decoded"] == 2 * len("Answer: 0 ")
+    assert record.tokens == summarise([record], 1).tokens == trace.read(into.path / record.trace).spent.tokens
 
 
 async def test_a_task_that_failed_is_tried_again_on_resume_and_the_others_are_not(reasoner, jobs, folder) -> None:

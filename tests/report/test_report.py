@@ -63,6 +63,7 @@ def test_a_failed_attempt_costs_and_the_last_word_counts(tmp_path: Path) -> None
         file.write(line.replace(b'"solved"', b'"failed"') + line)
     [run] = read_runs([tmp_path / "a"])
     assert (run.outcomes, run.tokens, run.solved) == ({"solved": 1}, 220, 1)
+    assert run.phases["prefill"] == 0.5, "who waits for a server that is away reads no prompt"
 
 
 def test_coverage_is_unbiased_over_epochs(tmp_path: Path) -> None:
