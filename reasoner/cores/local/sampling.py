@@ -64,9 +64,9 @@ class Sampler:
         whole = self._logits
         if first and sampling.only:
             return np.array(sorted(sampling.only), dtype=np.intp)
-        ids = near[~np.isin(near, sampling.never)]
+        whole[list(sampling.never)] = -np.inf
+        ids = near[whole[near] > -np.inf]
         if not len(ids):
-            whole[list(sampling.never)] = -np.inf
             ids = np.flatnonzero(whole > whole.max() - _REACH * max(1.0, sampling.temperature))
         others = ~np.isin(ids, sampling.without) if first else np.ones(len(ids), dtype=bool)
         return ids[others] if others.any() else ids
