@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -177,8 +177,9 @@ def told(summary: Summary, path: Path, seconds: float) -> Iterator[str]:
 
 
 def _say_bad(problems: Problems, screen: Screen) -> None:
-    width = shutil.get_terminal_size().columns
+    """Where they are, within the problems: their path is known, and may be longer than a terminal is wide."""
+    known = re.compile(rf"(?<!\S){re.escape(str(problems.path))}(?:/|, )")
     for line in problems.bad[:_SAID]:
-        screen.say(one_line(f"left out: {line}", width))
+        screen.say(one_line(f"left out: {known.sub('', line)}", screen.width))
     if len(problems.bad) > _SAID:
         screen.say(f"left out: {len(problems.bad) - _SAID} more, all named in summary.json")

@@ -24,6 +24,11 @@ class Screen:
         self._console = Console(stderr=True, highlight=False)
         self._live = sys.stderr.isatty() and not self._console.is_dumb_terminal
 
+    @property
+    def width(self) -> int | None:
+        """Of a line that fits; None where nobody sees lines broken: a file, a pipe."""
+        return self._console.width if self._console.is_terminal else None
+
     def progress(self) -> AbstractContextManager[Progress]:
         """For what comes before a search: fetching and loading."""
         if self._quiet:

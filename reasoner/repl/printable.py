@@ -24,10 +24,10 @@ def printable(text: str) -> str:
     return "".join(char for char in text.expandtabs(_TAB) if char == "\n" or not _unseen(char))
 
 
-def one_line(text: str, width: int) -> str:
-    """The first line of `text` that says something, printable, cut to `width` characters."""
+def one_line(text: str, width: int | None) -> str:
+    """The first line of `text` that says something, printable, cut to `width` characters if there is one."""
     line = next((line.strip() for line in printable(text).splitlines() if line.strip()), "")
-    return line if len(line) <= width else line[: max(0, width - 1)] + "…"
+    return line if width is None or len(line) <= width else line[: max(0, width - 1)] + "…"
 
 
 def gist(message: str) -> str:

@@ -23,6 +23,7 @@ _RATE_S = 10.0
 _MARKS = {"solved": "✓", "answered": "·", "failed": "!", "unusable": "!"}
 _STYLES = {"solved": "green", "failed": "red", "unusable": "red"}
 _BAR = 20
+_ANSWER = 60
 
 
 @dataclass
@@ -130,7 +131,7 @@ class RunLines:
 
     def kept(self, job: Job, record: Record) -> None:
         self._tally.kept(record)
-        self._out.write(f"[{self._tally.done}/{self._tally.total}] {settled(record, 100)}\n")
+        self._out.write(f"[{self._tally.done}/{self._tally.total}] {settled(record)}\n")
         self._out.flush()
 
 
@@ -150,14 +151,15 @@ class RunSilence:
         pass
 
 
-def settled(record: Record, width: int) -> str:
-    """One printable line of at most `width` characters."""
+def settled(record: Record, width: int | None = None) -> str:
+    """One printable line of at most `width` characters; without a width, all of what failed and the start of an
+    answer."""
     name = one_line(record.task, 32) + (f" #{record.epoch}" if record.epoch else "")
     said = f"{record.tokens:,} tokens, {record.times.wall_s:.0f} s"
     if record.outcome in ("failed", "unusable"):
-        said = record.reason
+        said = " ".join(record.reason.splitlines())
     elif record.answer:
-        said += f"  {record.answer}"
+        said += f"  {one_line(record.answer, _ANSWER)}"
     elif tests := record.hidden or record.visible:
         said += f"  {tests.passed}/{tests.counted} tests"
     return one_line(f"{_MARKS.get(record.outcome, '✗')} {name:<20} {record.outcome:<9} {printable(said)}", width)

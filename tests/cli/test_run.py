@@ -68,6 +68,25 @@ def test_another_configuration_is_refused_by_the_name_of_its_key(questions: Path
     assert "problems.sha256 = " in refused(capsys, questions, "-o", tmp_path / "out")
 
 
+def test_what_is_left_out_is_named_whole_by_its_place_within_the_problems(tmp_path: Path, capsys) -> None:
+    long = tmp_path / ("a" * 200)
+    for name, text in (
+        ("good/TASK.md", "f returns 1."),
+        ("good/f.py", "def f():\n    pass\n"),
+        ("good/test_f.py", "from f import f\n\n\ndef test():\n    assert f() == 1\n"),
+        ("no-tests/TASK.md", "Do it."),
+        ("q.jsonl", '{"question": "What is 1?"}\n{"question": 5}\n'),
+    ):
+        (long / name).parent.mkdir(parents=True, exist_ok=True)
+        (long / name).write_text(text, encoding="utf-8")
+    for problems, said in (
+        ("q.jsonl", "line 2: the field question is not a text"),
+        ("", "no tests found in no-tests:"),
+    ):
+        main(["run", str(long / problems), "-o", str(tmp_path / "out"), "--skip-bad", *TOLD])
+        assert capsys.readouterr().err.startswith(f"left out: {said}")
+
+
 def begun(path: Path, questions: Path, *outcomes: Outcome, config: Config = GONE) -> None:
     """What an earlier run left."""
     with Folder(path, held_settings(config, read_problems(questions), "all")) as folder:

@@ -66,5 +66,6 @@ def test_a_bar_fits_a_narrow_terminal() -> None:
 
 
 def test_a_failure_says_what_failed() -> None:
-    said = settled(record(outcome="failed", reason="the server\nis away"), 80)
-    assert said == "! t                    failed    the server"
+    failed = record(outcome="failed", reason="the server\nis away " + "x" * 300)
+    assert settled(failed) == f"! t                    failed    the server is away {'x' * 300}"
+    assert settled(failed, 40) == "! t                    failed    the se…"
