@@ -3,7 +3,8 @@
 Traces of a core that was never taught hold the runtime's own words between the core's: fences, "Write the corrected
 code". A taught core opens its steps itself. So a branch is laid out once more, into spoken steps: the ids of what the
 core wrote are kept, from token to token; new are the control tokens, the seams where the old form cut through a token,
-and an answer that closes what passed. A branch that was spoken is told as it is. Pure.
+and an answer that closes what passed. Comments and docstrings of a file are left out. A branch that was spoken is told
+as it is. Pure.
 """
 
 import re
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 from reasoner.dialect.spoken import Spoken, numbered
 from reasoner.dialect.stepwise import ANSWER, conclusion
+from reasoner.flywheel.bare import Range, left, remarks
 from reasoner.suites import report
 from reasoner.tree import Node
 from reasoner.types import Step, Task
@@ -68,22 +70,25 @@ def _written(step: Step) -> list[int]:
 
 
 def _code(dialect: Spoken, task: Task, step: Step) -> list[int]:
-    """The file that an act wrote; of several files the answer as it was."""
+    """The file that an act wrote, without its comments and docstrings; of several files the answer as it was."""
     files = dialect.driven.solution(task, step.text).files
     one = files.get(task.editable[0]) if len(task.editable) == 1 else None
-    text = one.decode("utf-8", "replace").rstrip("\n") if one is not None else step.text.strip()
-    return sliced(dialect, _written(step), text)
+    if one is None:
+        return sliced(dialect, _written(step), step.text.strip())
+    body = closed(dialect, _written(step), one.decode("utf-8", "replace").rstrip("\n"))
+    code = dialect.tokenizer.decode(body)
+    return parts_of(dialect, body, left(len(code), remarks(code))) if task.editable[0].endswith(".py") else body
 
 
 def _cell(dialect: Spoken, text: str, ids: Sequence[int]) -> Iterator[Step]:
     """A thought that ends with a block: what was thought, and the block as an act."""
     block = _last(text)
     if block is None:
-        yield dialect.said("act", sliced(dialect, ids, text.strip()))
+        yield dialect.said("act", closed(dialect, ids, text.strip()))
         return
     if before := _prose(text[: block.start()]):
         yield dialect.said("think", sliced(dialect, ids, before))
-    yield dialect.said("act", sliced(dialect, ids, block["code"].rstrip("\n")))
+    yield dialect.said("act", closed(dialect, ids, block["code"].rstrip("\n")))
 
 
 def _answer(dialect: Spoken, text: str, ids: Sequence[int]) -> Iterator[Step]:
@@ -103,25 +108,48 @@ def _prose(text: str) -> str:
     return text.strip().removesuffix("```").rstrip()
 
 
+def closed(dialect: Spoken, ids: Sequence[int], code: str) -> list[int]:
+    """Code with its last line ended: where a driven core closes its fence, an act ends."""
+    line = f"{code}\n"
+    if line in dialect.tokenizer.decode(ids):
+        return sliced(dialect, ids, line)
+    return _joined(dialect, sliced(dialect, ids, code), dialect.tokenizer.encode("\n"))
+
+
 def sliced(dialect: Spoken, ids: Sequence[int], wanted: str) -> list[int]:
     """The ids whose text is `wanted`, the last such place: whole tokens are kept, what a token shares with other text
     is encoded anew, and all of it where it stands nowhere."""
-    tokenizer = dialect.tokenizer
-    whole = tokenizer.decode(ids)
-    start = whole.rfind(wanted)
-    if start < 0 or not wanted:
-        return tokenizer.encode(wanted) if wanted else []
+    start = dialect.tokenizer.decode(ids).rfind(wanted) if wanted else -1
+    if start < 0:
+        return dialect.tokenizer.encode(wanted) if wanted else []
+    return parts_of(dialect, ids, [(start, start + len(wanted))])
+
+
+def parts_of(dialect: Spoken, ids: Sequence[int], wanted: Sequence[Range]) -> list[int]:
+    """The ids of parts of the text of `ids`, one behind the other. Where two come together that are one token in that
+    order, they become one."""
+    tokenizer, whole = dialect.tokenizer, dialect.tokenizer.decode(ids)
     ends = [len(tokenizer.decode(ids[: n + 1])) for n in range(len(ids))]
-    begins = [0, *ends[:-1]]
-    inside = [
-        n for n in range(len(ids)) if begins[n] >= start and ends[n] <= start + len(wanted) and begins[n] < ends[n]
-    ]
-    if not inside:
-        return tokenizer.encode(wanted)
-    first, last = inside[0], inside[-1]
-    before, after = whole[start : begins[first]], whole[ends[last] : start + len(wanted)]
-    return [
-        *(tokenizer.encode(before) if before else []),
-        *ids[first : last + 1],
-        *(tokenizer.encode(after) if after else []),
-    ]
+    begins, found = [0, *ends[:-1]], list[int]()
+    for start, end in wanted:
+        inside = [n for n in range(len(ids)) if begins[n] >= start and ends[n] <= end and begins[n] < ends[n]]
+        if not inside:
+            part = tokenizer.encode(whole[start:end])
+        else:
+            first, last = inside[0], inside[-1]
+            before, after = whole[start : begins[first]], whole[ends[last] : end]
+            part = [
+                *(tokenizer.encode(before) if before else []),
+                *ids[first : last + 1],
+                *(tokenizer.encode(after) if after else []),
+            ]
+        found = _joined(dialect, found, part)
+    return found
+
+
+def _joined(dialect: Spoken, before: list[int], after: list[int]) -> list[int]:
+    if before and after:
+        seam = dialect.tokenizer.encode(dialect.tokenizer.decode([before[-1], after[0]]))
+        if len(seam) == 1:
+            return [*before[:-1], *seam, *after[1:]]
+    return [*before, *after]

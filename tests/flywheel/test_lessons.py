@@ -1,5 +1,7 @@
 """Searches of the scripted core over real worlds are slow; these trees are built by hand, from the real dialects."""
 
+import ast
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,7 +13,7 @@ from reasoner.dialect.tokenizer import SpeakingTokenizer
 from reasoner.flywheel import failures
 from reasoner.flywheel.lessons import outcomes, taught
 from reasoner.flywheel.rows import row, written
-from reasoner.flywheel.told import sliced
+from reasoner.flywheel.told import closed, parts_of, sliced
 from reasoner.ledger import Cost
 from reasoner.trace import Added, Began, Event, Finished, Opened, Trace
 from reasoner.tree import Tree
@@ -79,10 +81,10 @@ GOOD, BAD = "def f(x):\n    return 2 * x", "def f(x):\n    return x"
 def test_a_driven_attempt_that_passed_is_told_as_a_spoken_episode() -> None:
     (episode,) = taught(SPOKEN, recorded((GOOD, True))).episodes
     assert spelt(written(episode.steps).ids).endswith(
-        f"<|assistant|><|act|>{GOOD}<|end|><|observe|>step 1\nI ran the tests: 1 of 1 passed.<|end|>"
+        f"<|assistant|><|act|>{GOOD}\n<|end|><|observe|>step 1\nI ran the tests: 1 of 1 passed.<|end|>"
     )
     found = row(episode)
-    assert learnt(found.ids, found.learnt) == f"<|act|>{GOOD}<|end|>" and found.learnt[-1]
+    assert learnt(found.ids, found.learnt) == f"<|act|>{GOOD}\n<|end|>" and found.learnt[-1]
 
 
 def test_a_recovery_makes_two_rows_and_never_teaches_what_failed() -> None:
@@ -92,7 +94,7 @@ def test_a_recovery_makes_two_rows_and_never_teaches_what_failed() -> None:
     assert BAD in spelt(turned.ids) and BAD not in learnt(turned.ids, turned.learnt)
     said = "returned 1, expected 2"
     assert learnt(turned.ids, turned.learnt) == f"<|reflect|>The result is wrong.<|backtrack|>0 {said}<|end|>"
-    assert f"<|assistant|><|reflect|>{said}<|act|>{GOOD}<|end|>" in spelt(risen.ids)
+    assert f"<|assistant|><|reflect|>{said}<|act|>{GOOD}\n<|end|>" in spelt(risen.ids)
     assert said not in learnt(risen.ids, risen.learnt) and BAD not in spelt(risen.ids)
 
 
@@ -105,6 +107,38 @@ def test_what_is_told_parses_as_what_a_speaking_core_writes() -> None:
 def test_the_ids_of_a_core_are_kept_through_the_seams() -> None:
     assert sliced(SPOKEN, TOKENIZER.encode("  x = 1\n```"), "x = 1") == list(b"x = 1")
     assert sliced(SPOKEN, TOKENIZER.encode("x"), "other") == list(b"other")
+
+
+WORDY = '# Double.\ndef f(x):\n    """Of x."""\n\n    return 2 * x  # twice\n\n\n# Example\n# f(1)'
+
+
+def test_an_act_is_told_without_comments_and_means_the_same() -> None:
+    (episode,) = taught(SPOKEN, recorded((WORDY, True))).episodes
+    found = row(episode)
+    told = learnt(found.ids, found.learnt)
+    assert told == f"<|act|>{GOOD}\n<|end|>"
+    tree = ast.parse(WORDY)
+    del tree.body[0].body[0]  # type: ignore[attr-defined]
+    assert ast.dump(ast.parse(told[7:-7])) == ast.dump(tree)
+
+
+def test_tokens_that_become_neighbours_and_are_one_token_together_become_one() -> None:
+    class Merging(SpeakingTokenizer):
+        """Has a token for a bracket that ends a line."""
+
+        def encode(self, text: str) -> list[int]:
+            parts = [list(part.encode()) for part in text.split(")\n")]
+            return [i for n, part in enumerate(parts) for i in ([300] if n else []) + part]
+
+        def decode(self, ids: Sequence[int]) -> str:
+            return "".join(")\n" if i == 300 else chr(i) for i in ids if i < 256 or i == 300)
+
+    dialect = Spoken(Merging())
+    text = "x = f(1)  # one\n"
+    ids = dialect.tokenizer.encode(text)
+    assert dialect.tokenizer.decode(ids) == text and 300 not in ids
+    assert parts_of(dialect, ids, [(0, 8), (15, 16)]) == [*b"x = f(1", 300]
+    assert closed(dialect, [*b"f(1)"], "f(1)") == [*b"f(1", 300]
 
 
 def test_siblings_with_opposite_ends_are_a_pair_with_one_prompt() -> None:
@@ -124,7 +158,7 @@ def test_an_outcome_is_learnt_where_the_solution_ends_and_its_tests_have_said_no
     found = outcomes(taught(SPOKEN, recorded((BAD, False), (GOOD, True))).judged)
     assert [one.marks[0].value for one in found] == [0.0, 1.0]
     for one, code in zip(found, (BAD, GOOD), strict=True):
-        assert spelt(one.ids).endswith(f"<|act|>{code}<|end|>") and one.marks[0].at == len(one.ids)
+        assert spelt(one.ids).endswith(f"<|act|>{code}\n<|end|>") and one.marks[0].at == len(one.ids)
 
 
 def test_a_search_that_found_nothing_teaches_no_row() -> None:

@@ -128,5 +128,5 @@ def test_messages_weigh_what_is_learnt_and_hand_over_what_tools_said() -> None:
     assert [(m["role"], m.get("weight")) for m in messages] == [
         ("system", None), ("user", None), ("assistant", 0), ("tool", None), ("assistant", 1)
     ]  # fmt: skip
-    assert messages[2]["content"] == f"<|act|>{BAD}<|end|>"
+    assert messages[2]["content"] == f"<|act|>{BAD}\n<|end|>"
     assert messages[1]["content"].startswith("Double it.")
