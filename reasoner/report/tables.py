@@ -66,8 +66,9 @@ def powers(most: int) -> list[int]:
 
 
 def counts(run: Run) -> list[tuple[int, int]]:
-    """(drawn, solved) for each graded task."""
-    return [(len(samples), sum(s.solved for s in samples)) for samples in run.by_task().values()]
+    """(drawn, solved) for each graded task of which the run's coverage is known: with fewer samples none is drawn."""
+    least = run.epochs
+    return [(len(found), sum(s.solved for s in found)) for found in run.by_task().values() if len(found) >= least]
 
 
 def per_task(run: Run) -> float:
@@ -160,6 +161,9 @@ def _coverage(runs: Sequence[Run], chance: Chance) -> Table:
         said = f"exp({law.law.a:.2f} k^{law.law.b:.2f})" if law else "no fit"
         rows.append((run.letter, *shares, *[""] * (len(ks) - len(own)), said))
     note = "The share of tasks that one of k samples solves (unbiased), and the power law of Brown et al., 2407.21787."
+    for run in runs:
+        if without := len(run.by_task()) - len(counts(run)):
+            note += f" {run.letter} without {without} of {len(run.by_task())} tasks, which have fewer samples."
     return Table("Coverage", ("", *(f"k={k}" for k in ks), "law"), tuple(rows), note)
 
 

@@ -73,6 +73,16 @@ def test_coverage_is_unbiased_over_epochs(tmp_path: Path) -> None:
     assert law.startswith("exp(")
 
 
+def test_a_task_with_fewer_samples_leaves_the_coverage_of_the_others(tmp_path: Path) -> None:
+    runs = read_runs([written(tmp_path / "a", [[1, 0]] * 9 + [[1]])])
+    [(_, one, two, _)] = table(runs, "Coverage")
+    assert (one.split()[0], two.split()[0]) == ("50%", "100%")
+    [note] = [t.note for t in tables(runs, chance) if t.title == "Coverage"]
+    assert note.endswith("A without 1 of 10 tasks, which have fewer samples.")
+    runs = read_runs([written(tmp_path / "b", [[1, 0]] * 8 + [[1]] * 2)])
+    assert runs[0].epochs == 1
+
+
 def test_runs_are_compared_over_the_tasks_that_both_have(tmp_path: Path) -> None:
     first = written(tmp_path / "a", [[0]] * 20 + [[1]] * 20)
     same = written(tmp_path / "b", [[0]] * 20 + [[1]] * 19 + [[0]])
