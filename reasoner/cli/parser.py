@@ -170,7 +170,9 @@ def _replay(parser: Parser) -> None:
     parser.set_defaults(command="replay")
     parser.add_argument("records", metavar="RECORD", nargs="+", type=Path, help="a trace, samples, or a folder of them")
     parser.add_argument("--policy", metavar="P", action="append", help="when to stop; again for another line")
-    parser.add_argument("--select", metavar="S", help="visible, vote, certainty or last (default: what fits)")
+    parser.add_argument(
+        "--select", metavar="S", help="visible, vote, vote:SOURCE, SOURCE, calibrated or last (default: what fits)"
+    )
     parser.add_argument(
         "--budget", metavar="N", action="append", type=flags.count, help="tokens a task; again for another point"
     )

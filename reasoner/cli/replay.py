@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from reasoner.errors import TraceError
 from reasoner.estimates import Estimate, difference
 from reasoner.figures import Honest, honest
 from reasoner.repl.printable import printable
-from reasoner.replay import Point, Pool, curve, policy, read_pools, selection
+from reasoner.replay import Learns, Point, Pool, curve, policy, read_pools, selection
 from reasoner.replay.policies import voted, voters
 
 
@@ -22,8 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     select = arguments.select or ("vote" if voted(pools) else "visible")
     screen = Screen(arguments.quiet)
     names = arguments.policy or _usual(pools)
-    makes = [(name, policy(name, voters(pools))) for name in names]
-    chosen, points = selection(select), list[Point]()
+    chosen, points = Learns(partial(selection, select)), list[Point]()
+    chosen.make(pools)
+    makes = [(name, policy(name, voters(pools), chosen)) for name in names]
     for name, make in makes:
         try:
             budgets = arguments.budget or [None]

@@ -7,11 +7,12 @@ figure     accuracy against tokens, as SVG or HTML
 """
 
 from reasoner.replay.again import Outcome, Point, curve, once
-from reasoner.replay.policies import Fixed, policy, selection
+from reasoner.replay.policies import Fixed, Learns, policy, selection
 from reasoner.replay.pools import Pool, Sample, read_pools
 
 __all__ = [
     "Fixed",
+    "Learns",
     "Outcome",
     "Point",
     "Pool",

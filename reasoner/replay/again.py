@@ -15,7 +15,7 @@ from reasoner.errors import TraceError
 from reasoner.estimates import Estimate, mean
 from reasoner.ledger import Budget, Cost, Ledger
 from reasoner.protocols import StopPolicy
-from reasoner.replay.policies import Make, Select
+from reasoner.replay.policies import Learns, Make, Select
 from reasoner.replay.pools import Pool, Sample
 from reasoner.stopping import BudgetSpent, FirstOf
 from reasoner.tree import Tree
@@ -78,7 +78,7 @@ def curve(
     pools: Sequence[Pool],
     name: str,
     make: Make,
-    select: Select,
+    select: Select | Learns,
     budgets: Sequence[int | None] = (None,),
     *,
     orders: int = 1,
@@ -86,7 +86,7 @@ def curve(
 ) -> list[Point]:
     """A policy within each budget. The first order is the recorded one, the others are drawn at random without
     replacement, so that no sample agrees with itself; of pools of which one is `ordered` there is the recorded one
-    alone. A policy that learns from pools is made from the tasks of the other half.
+    alone. A policy or a selection that learns from pools is made from the tasks of the other half.
 
     Raises:
         TraceError: the policy would have needed samples that were not recorded, for every task and in every order.
@@ -94,11 +94,13 @@ def curve(
     chance = random.Random(seed)
     orders = 1 if any(pool.ordered for pool in pools) else orders
     shuffled = [_orders(len(pool.samples), orders, chance) for pool in pools]
-    policies = [make([pool for at, pool in enumerate(pools) if at % _FOLDS != fold]) for fold in range(_FOLDS)]
+    others = [[pool for at, pool in enumerate(pools) if at % _FOLDS != fold] for fold in range(_FOLDS)]
+    policies = [make(known) for known in others]
+    selects = [select.make(known) if isinstance(select, Learns) else select for known in others]
     points = []
     for budget in budgets:
         outcomes = [
-            [once(pool, policies[at % _FOLDS], select, budget, order) for order in shuffled[at]]
+            [once(pool, policies[at % _FOLDS], selects[at % _FOLDS], budget, order) for order in shuffled[at]]
             for at, pool in enumerate(pools)
         ]
         points.append(_point(name, budget, outcomes, seed))

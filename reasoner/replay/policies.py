@@ -4,18 +4,22 @@ What a policy decides is its own business (`stopping`); any that satisfies `Stop
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from reasoner.errors import ConfigError, TraceError
-from reasoner.ledger import Ledger
+from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import StopPolicy
 from reasoner.replay.pools import Pool
-from reasoner.stopping import Calls, Gain, Level
+from reasoner.search import elected
+from reasoner.stopping import Calls, Gain, Level, Sure
 from reasoner.stopping.spelt import SPELLINGS, Spelling, spelt
 from reasoner.stopping.spelt import names as spelt_names
 from reasoner.tree import Tree
-from reasoner.types import NodeId, Stop
+from reasoner.types import Expand, NodeId, Sampling, Step, Stop
+from reasoner.verifiers.calibrate import Calibration, Row, calibrated
+from reasoner.verifiers.evidence import evidence
 
 Select = Callable[[Tree], NodeId | None]
 Make = Callable[[Sequence[Pool]], StopPolicy]
@@ -32,14 +36,22 @@ class Fixed:
         return Stop(f"{self.count} samples") if len(tree) - 1 >= self.count else None
 
 
-def policy(text: str, voters: str = "answer") -> Make:
-    """The policy of a name; `a+b` stops where the first of both does. `voters` is the source whose keys are votes.
+@dataclass(frozen=True)
+class Learns:
+    """A selection that is made anew from other tasks than those that it selects for."""
+
+    make: Callable[[Sequence[Pool]], Select]
+
+
+def policy(text: str, voters: str = "answer", answer: Learns | None = None) -> Make:
+    """The policy of a name; `a+b` stops where the first of both does. `voters` is the source whose keys are votes,
+    `answer` the selection that answers when it stops.
 
     Raises:
         ConfigError: there is none of that name, or its number makes no sense.
     """
     spelt(text, voters, known=_known(()))
-    return lambda pools: spelt(text, voters, known=_known(pools))
+    return lambda pools: spelt(text, voters, answer.make(pools) if answer else None, _known(pools))
 
 
 def names() -> str:
@@ -47,15 +59,27 @@ def names() -> str:
     return spelt_names(_known(()))
 
 
-def selection(name: str) -> Select:
-    """Which sample is answered with: by the `visible` tests, by `vote`, by `certainty`, or the `last` one.
+def selection(name: str, pools: Sequence[Pool] = ()) -> Select:
+    """Which sample is answered with: by the `visible` tests, by `vote`, the `last` one; of what scored samples of
+    `pools`, by any source (`certainty`) or a vote that it weighs (`vote:certainty`); the one that all sources together
+    find most likely right (`calibrated`), as they were right in `pools`.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or there is nothing to learn from.
+        TraceError: nobody knows how often samples of `pools` are right.
     """
-    if name not in _SELECT:
-        raise ConfigError(f"there is no selection {name!r}: choose one of {', '.join(_SELECT)}")
-    return _SELECT[name]
+    if name in _SELECT:
+        return _SELECT[name]
+    if name == "calibrated":
+        return _most_likely(_probability(pools))
+    sources = dict.fromkeys(v.source for pool in pools for sample in pool.samples for v in sample.verdicts)
+    scored = {source: partial(_best, sources=[source]) for source in sources if source not in _SELECT}
+    weighed = {f"vote:{source}": partial(elected, weight=source) for source in sources}
+    found = {**scored, **weighed}.get(name)
+    if found is None:
+        known = ", ".join([*_SELECT, "calibrated", *scored, *weighed])
+        raise ConfigError(f"there is no selection {name!r}: choose one of {known}")
+    return found
 
 
 def _known(pools: Sequence[Pool]) -> Mapping[str, Spelling]:
@@ -63,6 +87,7 @@ def _known(pools: Sequence[Pool]) -> Mapping[str, Spelling]:
     return {
         "fixed": Spelling(16, 1, 1e6, lambda count, _, __: Fixed(int(count))),
         **SPELLINGS,
+        "sure": Spelling(0.95, 0.5, 1, lambda least, _, answer: Sure(answer or _by_vote, _probability(pools), least)),
         "calls": Spelling(64, 1, 1e4, lambda most, voter, _: Calls(voter, levels(pools), int(most))),
         "gain": Spelling(2000, 1, 1e9, lambda worth, voter, _: Gain(worth, voter if voted(pools) else "")),
     }
@@ -84,8 +109,7 @@ def levels(pools: Sequence[Pool]) -> tuple[Level, ...]:
     Raises:
         TraceError: a pool is `ordered`, so nobody knows how often.
     """
-    if short := next((pool for pool in pools if pool.ordered), None):
-        raise TraceError(f"calls learns how often samples are right, and {short.source} ended because of them")
+    _must_be_whole(pools)
     found = []
     for pool in pools:
         right = sum(sample.correct for sample in pool.samples)
@@ -95,13 +119,43 @@ def levels(pools: Sequence[Pool]) -> tuple[Level, ...]:
     return tuple(Level(*level, weight=count) for level, count in Counter((f.right, f.wrong) for f in found).items())
 
 
+def _must_be_whole(pools: Sequence[Pool]) -> None:
+    if short := next((pool for pool in pools if pool.ordered), None):
+        raise TraceError(f"nobody knows how often samples of {short.source} are right: it ended because of them")
+
+
+def _probability(pools: Sequence[Pool]) -> Callable[[Tree, NodeId], float | None]:
+    """How likely a node is right, where all that speaks for it means what it meant in `pools`."""
+
+    @cache
+    def fitted() -> Calibration:
+        _must_be_whole(pools)
+        return calibrated([row for pool in pools for row in _rows(pool)])
+
+    return lambda tree, node: fitted().probability(evidence(tree, node))
+
+
+def _rows(pool: Pool) -> Iterator[Row]:
+    tree = Tree(pool.task)
+    tree.plant([Step("task", "")], "")
+    for sample in pool.samples:
+        tree.add(tree.opened(Expand(0, "attempt", Sampling())), sample.steps, "", sample.verdicts, Cost())
+    for node, sample in enumerate(pool.samples, 1):
+        yield Row(evidence(tree, node), sample.correct, pool.task)
+
+
+def _most_likely(probability: Callable[[Tree, NodeId], float | None]) -> Select:
+    """The earliest of those that are most likely right."""
+
+    def select(tree: Tree) -> NodeId | None:
+        return max(range(1, len(tree)), key=lambda node: (probability(tree, node) or 0.0, -node), default=None)
+
+    return select
+
+
 def _by_tests(tree: Tree) -> NodeId | None:
     """The best by the visible tests, then the surest, then the earliest."""
-    return _best(tree, "visible", "certainty")
-
-
-def _by_certainty(tree: Tree) -> NodeId | None:
-    return _best(tree, "certainty")
+    return _best(tree, ["visible", "certainty"])
 
 
 def _by_vote(tree: Tree) -> NodeId | None:
@@ -116,7 +170,7 @@ def _by_vote(tree: Tree) -> NodeId | None:
     return max(votes.values(), key=lambda nodes: (len(nodes), -nodes[0]))[0]
 
 
-def _best(tree: Tree, *sources: str) -> NodeId | None:
+def _best(tree: Tree, sources: Sequence[str]) -> NodeId | None:
     if len(tree) < 2:
         return None
     return max(tree.nodes[1:], key=lambda node: (*(node.score(s) or 0.0 for s in sources), -node.id)).id
@@ -125,6 +179,6 @@ def _best(tree: Tree, *sources: str) -> NodeId | None:
 _SELECT: dict[str, Select] = {
     "visible": _by_tests,
     "vote": _by_vote,
-    "certainty": _by_certainty,
+    "certainty": partial(_best, sources=["certainty"]),
     "last": lambda tree: tree.nodes[-1].id if len(tree) > 1 else None,
 }

@@ -179,6 +179,7 @@ def _tests(row: dict[str, Any]) -> list[Any]:
 def _sure(logprobs: tuple[float, ...]) -> Iterator[Verdict]:
     if logprobs:
         yield Verdict(math.exp(min(0.0, certainty.mean(logprobs))), certainty.SOURCE)
+        yield Verdict(math.exp(min(0.0, certainty.lowest(logprobs, certainty.WINDOW)[1])), certainty.LOWEST)
 
 
 # --- traces ----------------------------------------------------------------------------------------------------------
@@ -238,9 +239,7 @@ def _reference(path: Path, past: Trace) -> str:
 def _of_node(node: Node, reference: str | None) -> Sample:
     sampled = [span for step in node.steps for span in step.spans if span.sampled]
     logprobs = tuple(p for span in sampled for p in span.logprobs)
-    verdicts = list(node.verdicts)
-    if node.score(certainty.SOURCE) is None:
-        verdicts += _sure(logprobs)
+    verdicts = [*node.verdicts, *(v for v in _sure(logprobs) if node.score(v.source) is None)]
     if reference is None:
         correct = node.score(suite.SOURCE) == 1.0
     else:

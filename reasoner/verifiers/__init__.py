@@ -8,7 +8,7 @@ from reasoner.protocols import Verifier
 from reasoner.types import CoreInfo
 from reasoner.verifiers.answers import Answers
 from reasoner.verifiers.behaviour import Behaviour
-from reasoner.verifiers.certainty import Certainty
+from reasoner.verifiers.certainty import WINDOW, Certainty
 from reasoner.verifiers.judge import Judge
 from reasoner.verifiers.maths import Maths
 from reasoner.verifiers.own_tests import OwnTests
@@ -17,9 +17,6 @@ from reasoner.verifiers.self_tests import SelfTests
 from reasoner.verifiers.suite import VisibleSuite
 
 __all__ = ["make", "purposes"]
-
-_WINDOW = 32
-"""Tokens in which a weak stretch is looked for."""
 
 
 def purposes() -> dict[str, str]:
@@ -59,7 +56,7 @@ def _one(name: str, own: OwnTests, core: CoreInfo | None) -> Verifier:
 _ALWAYS = ("visible", "answer", "likelihood")
 _KNOWN: dict[str, tuple[str, Callable[[OwnTests], Verifier]]] = {
     "certainty": ("how sure the model was of its tokens; costs nothing", lambda _: Certainty()),
-    "lowest": ("how sure it was of its weakest stretch; costs nothing", lambda _: Certainty(_WINDOW)),
+    "lowest": ("how sure it was of its weakest stretch; costs nothing", lambda _: Certainty(WINDOW)),
     "judge": ("the model's own yes or no; a few tokens", lambda _: Judge()),
     "behaviour": ("code votes by what it does; one run", lambda own: Behaviour(own=own)),
     "self_tests": ("code votes by which of the model's own tests it passes; one run", SelfTests),

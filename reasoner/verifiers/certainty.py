@@ -14,6 +14,8 @@ from reasoner.types import StepKind, Verdict
 
 SOURCE = "certainty"
 LOWEST = "lowest"
+WINDOW = 32
+"""Tokens in which a weak stretch is looked for."""
 _WRITTEN: frozenset[StepKind] = frozenset({"think", "act", "answer"})
 
 

@@ -40,8 +40,14 @@ def test_it_prints_the_honest_figures_and_a_line_for_each_usual_policy(
 def test_policies_are_compared_with_the_first_paired_by_task(pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(pool), "--policy", "fixed:4", "--policy", "solved+fixed:4", "--policy", "fixed:1"]) == 0
     out = capfd.readouterr().out
-    assert "solved+fixed:4  against fixed:4: +0.0 [+0.0, +0.0] points (noise), 2.00x fewer samples" in out
+    assert "solved+fixed:4  against fixed:4: +0.0 [-39.0, +39.0] points (noise), 2.00x fewer samples" in out
     assert "fixed:1         against fixed:4: " in out and "4.00x fewer samples" in out
+
+
+@pytest.mark.parametrize("select", ["certainty", "lowest", "vote:certainty", "calibrated", "last"])
+def test_every_source_of_the_records_selects(pool: Path, select: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(pool), "--policy", "fixed:3", "--policy", "sure:0.9+fixed:4", "--select", select]) == 0
+    assert f"answered by {select};" in capfd.readouterr().out
 
 
 def test_as_json_it_says_every_point(pool: Path, capfd: pytest.CaptureFixture[str]) -> None:

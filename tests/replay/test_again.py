@@ -1,6 +1,7 @@
 """Policies over pools whose every outcome is known: what they cost, what they choose, what was never recorded."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from reasoner.errors import ConfigError, TraceError
 from reasoner.figures import plain
 from reasoner.ledger import Ledger
-from reasoner.replay import Fixed, Pool, Sample, curve, once, policy, selection
+from reasoner.replay import Fixed, Learns, Pool, Sample, curve, once, policy, selection
 from reasoner.replay.policies import levels, names
 from reasoner.stopping import Solved
 from reasoner.tree import Tree
@@ -16,10 +17,12 @@ from reasoner.types import Step, Stop, Verdict
 
 
 def sample(mark: str, tokens: int = 10) -> Sample:
-    """`r` right, `p` passes the visible tests, a letter from `a` to `d` its vote, which no test was run on."""
+    """`r` right, `p` passes the visible tests, a letter from `a` to `d` its vote, which no test was run on, a digit how
+    sure a judge is of it."""
     key = "".join(c for c in mark if c in "abcd")
     said = Verdict(1.0, "answer", key, key) if key else Verdict(1.0 if "p" in mark else 0.0, "visible")
-    return Sample((Step("answer", mark),), (said,), "r" in mark, tokens)
+    sure = [Verdict(int(c) / 9, "judge") for c in mark if c.isdigit()]
+    return Sample((Step("answer", mark),), (said, *sure), "r" in mark, tokens)
 
 
 def pool(*marks: str, task: str = "t", prompt: int = 100) -> Pool:
@@ -146,3 +149,29 @@ def test_every_name_in_the_help_is_one() -> None:
         assert policy(name)([pool("ra", "b"), pool("ra", "c")])
     with pytest.raises(ConfigError, match="choose one of visible"):
         selection("best")
+
+
+def test_any_source_that_scored_selects_and_weighs_votes() -> None:
+    mixed = pool("a1", "a1", "rb9", "c5")
+    every = [mixed]
+    assert once(mixed, Fixed(4), selection("judge", every)).correct
+    assert not once(mixed, Fixed(4), VOTE).correct and once(mixed, Fixed(4), selection("vote:judge", every)).correct
+    with pytest.raises(ConfigError, match=r"no selection 'judges': choose one of .*calibrated, .*judge, .*vote:judge"):
+        selection("judges", every)
+    with pytest.raises(ConfigError, match="there is no selection 'judge'"):
+        selection("judge", [pool("a")])
+
+
+def test_what_is_calibrated_means_what_it_meant_in_other_tasks() -> None:
+    """Tests that pass what is wrong, and a judge that knows."""
+    known = [pool(*["p1", "r9", "1"] * 6, task=str(at)) for at in range(20)]
+    asked = pool("1", "p1", "r9", "p1")
+    assert not once(asked, Fixed(4), VISIBLE).correct
+    assert once(asked, Fixed(4), selection("calibrated", known)).correct
+    select = Learns(partial(selection, "calibrated"))
+    stopped = once(asked, policy("sure:0.9", answer=select)(known), select.make(known))
+    assert (stopped.correct, stopped.samples) == (True, 3)
+    (point,) = curve([*known, asked], "sure:0.9", policy("sure:0.9", answer=select), select)
+    assert point.accuracy.value == 1.0 and point.samples.value < 3
+    with pytest.raises(ConfigError, match="nothing to calibrate with"):
+        once(asked, Fixed(4), selection("calibrated"))

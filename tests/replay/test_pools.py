@@ -44,6 +44,7 @@ def test_rows_are_pools_with_their_first_test_visible_and_the_greedy_one_left_ou
     assert (pool.task, pool.prompt, len(pool.samples)) == ("7", 50, 2)
     assert [s.score("visible") for s in pool.samples] == [0.0, 1.0], "in the order of their numbers"
     assert pool.samples[0].score("certainty") == pytest.approx(0.60653, abs=1e-4)
+    assert pool.samples[0].score("lowest") == pool.samples[0].score("certainty"), "of fewer tokens than a window, all"
     assert pool.samples[0].tokens == 3 and not any(s.correct for s in pool.samples)
     [all_seen] = read_pools([path], "all")
     assert [s.score("visible") for s in all_seen.samples] == [0.0, pytest.approx(2 / 3)]
@@ -162,7 +163,7 @@ def test_a_search_that_ended_by_its_answers_says_something_in_its_own_order_alon
     assert pool.ordered and [s.key for s in pool.samples] == ["47", "48", "48"]
     one, many = (curve([pool], "fixed:1", policy("fixed:1"), selection("vote"), orders=orders) for orders in (1, 50))
     assert one == many and one[0].accuracy.value == 0.0
-    with pytest.raises(TraceError, match="calls learns how often samples are right"):
+    with pytest.raises(TraceError, match="nobody knows how often samples of"):
         policy("calls")([pool])
 
 
