@@ -38,7 +38,7 @@ class Run:
     name: str
     core: str
     settings: dict[str, Any]
-    """The configuration, flat: search.attempts -> 16."""
+    """The configuration and the problems, flat: search.attempts -> 16."""
     samples: tuple[Sample, ...]
     outcomes: dict[str, int]
     tokens: int
@@ -49,6 +49,11 @@ class Run:
     phases: dict[str, float]
     """Seconds, added up over heads that grew side by side; without attempts that failed, since those wait for what is
     away."""
+
+    @property
+    def problems(self) -> str:
+        """SHA-256 of what was asked; empty where nobody knows."""
+        return str(self.settings.get("problems.sha256", ""))
 
     @property
     def graded(self) -> list[Sample]:
@@ -124,5 +129,6 @@ def _settings(path: Path) -> dict[str, Any]:
         raise TraceError(f"{path / CONFIG} cannot be read ({error})") from error
     if not isinstance(held, dict):
         raise TraceError(f"{path / CONFIG} is no object: give a directory that 'reasoner run' wrote")
-    config = held.get("config")
-    return (flat(config) if isinstance(config, dict) else {}) | {"problems": held.get("problems")}
+    config, problems = held.get("config"), held.get("problems")
+    told = flat(config) if isinstance(config, dict) else {}
+    return told | (flat(problems, "problems") if isinstance(problems, dict) else {})

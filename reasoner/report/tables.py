@@ -99,6 +99,8 @@ def _compared(runs: Sequence[Run], chance: Chance) -> Table:
             (f"{run.letter} − {runs[0].letter}", str(found.tasks), _points(found.by), f"{ratio:.2f}x", verdict(found))
         )
     note = "Paired by task, 95 % interval over tasks. Noise: another draw of tasks could show the opposite."
+    if others := ", ".join(run.letter for run in runs[1:] if run.problems != runs[0].problems):
+        note += f" {others}: other problem files, so tasks are paired by id alone."
     return Table("Compared", ("", "tasks", "points", "tokens", "says"), tuple(rows), note)
 
 
@@ -182,11 +184,16 @@ def _settings(runs: Sequence[Run]) -> Table | None:
     rows = []
     for key in keys:
         values = [str(run.settings.get(key, "–")) for run in runs]
-        if len(set(values)) > 1:
-            rows.append((key, *values))
+        if len(set(values)) > 1 and key != "problems.path":
+            rows.append((key, *values) if key != "problems.sha256" else ("problems", *map(_problems, runs)))
     if len({run.core for run in runs}) > 1:
         rows.insert(0, ("core", *(run.core for run in runs)))
     return Table("Told differently", ("", *(run.letter for run in runs)), tuple(rows)) if rows else None
+
+
+def _problems(run: Run) -> str:
+    """Which they are: two files of one name may differ."""
+    return f"{run.settings.get('problems.path', '')} ({run.problems[:8] or '–'})".strip()
 
 
 def _percent(found: Estimate | None, *, short: bool = False) -> str:

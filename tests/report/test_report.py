@@ -20,9 +20,12 @@ def chance() -> np.random.Generator:
     return np.random.default_rng(1)
 
 
-def written(path: Path, solved: list[list[int]], tokens: int = 100, **changes: object) -> Path:
+def written(path: Path, solved: list[list[int]], tokens: int = 100, sha256: str = "a", **changes: object) -> Path:
     """A run: a list of epochs for each task, 1 where it was solved."""
-    settings = {"config": {"search": {"strategy": "single", **changes}}, "problems": {"sha256": "a"}}
+    settings = {
+        "config": {"search": {"strategy": "single", **changes}},
+        "problems": {"path": f"of {path.name}", "sha256": sha256},
+    }
     with Folder(path, settings) as folder:
         folder.confirm({"core": {"name": "tiny", "digest": "d"}})
         for task, epochs in enumerate(solved):
@@ -104,6 +107,16 @@ def test_one_task_says_nothing_of_others(tmp_path: Path) -> None:
 def test_what_the_runs_were_told_differently_is_named(tmp_path: Path) -> None:
     runs = read_runs([written(tmp_path / "a", [[1]]), written(tmp_path / "b", [[1]], width=4)])
     assert ("search.width", "–", "4") in table(runs, "Told differently")
+
+
+def test_runs_of_other_problems_are_said_to_be_paired_by_id_alone(tmp_path: Path) -> None:
+    first, same = written(tmp_path / "a", [[1]]), written(tmp_path / "b", [[1]])
+    other = written(tmp_path / "c", [[1]], sha256="0123456789abcdef")
+    runs = read_runs([first, same, other])
+    [note] = [t.note for t in tables(runs, chance) if t.title == "Compared"]
+    assert note.endswith(" C: other problem files, so tasks are paired by id alone.")
+    assert table(runs, "Told differently") == [("problems", "of a (a)", "of b (a)", "of c (01234567)")]
+    assert not [t for t in tables(runs[:2], chance) if t.title == "Told differently" or "by id alone" in t.note]
 
 
 def test_a_run_without_one_graded_task_is_shown_as_such(tmp_path: Path) -> None:
