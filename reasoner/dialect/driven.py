@@ -20,7 +20,8 @@ from reasoner.types import Completion, Report, Span, Step, StepKind, Suite, Task
 _WHOLE_FILE = 8_000
 """Characters up to which a file is written anew rather than edited."""
 _FENCE = "```python\n"
-_CLOSE = "\n```"
+CLOSE = "\n```"
+"""Where code in a fence is at its end."""
 _STARTS = re.compile(r"\b(subprocess|runpy|os\.system|sys\.executable)\b")
 _AFTERWARDS = (
     "\nif __name__",
@@ -136,7 +137,7 @@ class Driven:
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
         more or a demonstration. What the stub has itself ends nothing, nor a demonstration where tests start it."""
-        return (_CLOSE, *self._ends(task)) if self._single(task) else ()
+        return (CLOSE, *self._ends(task)) if self._single(task) else ()
 
     def _ends(self, task: Task) -> list[str]:
         stub = "\n" + _text(task.files.get(task.editable[0], b""))
@@ -203,7 +204,7 @@ def _code_lines(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """Whole lines of `text`, at most `most` characters."""
+    """Whole lines of `text`, at most `most` characters; a part of the first line where it alone is longer."""
     if len(text) <= most:
         return text
-    return text[:most].rpartition("\n")[0] + "\n# ..."
+    return (text[:most].rpartition("\n")[0] or text[:most]) + "\n# ..."

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from reasoner.dialect.driven import Driven
@@ -140,3 +142,10 @@ def test_a_file_that_tests_start_as_a_program_may_end_as_it_likes(dialect: Drive
     suite = Suite("pytest", {"test_it.py": b"import subprocess\n"})
     for visible in (suite, None):
         assert dialect.code_stops(Task("t", "Add.", TASK.files, TASK.editable, visible)) == ("\n```",)
+
+
+def test_of_a_test_longer_than_the_prompt_may_show_the_beginning_is_shown() -> None:
+    task = replace(TASK, visible=Suite("asserts", asserts=("assert add(1, 2) == " + "3" * 5000,), module="add"))
+    said = Driven(TOKENIZER, tests_shown=100).task_text(task)
+    assert "assert add(1, 2) == 333" in said
+    assert "3" * 200 not in said
