@@ -7,6 +7,7 @@ SET names problems and the prompt:
     mbpp-validation   ids 511-600; text and first assert in a plain prompt, the answer in a code fence
     mbpp-test         ids 11-510, the same
     mbpp-short        150 of these, drawn with seed 0
+    mbpp-suite        the same 150 with all their asserts in the prompt, for solving against a suite
     gsm8k-cot         300 problems of the training file, drawn with seed 0 (never trained on); the answer after ####
     gsm8k-program     the same problems, answered by a program that is run
     mbpp-train        ids 601-974, for what is fitted on samples
@@ -30,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from records import ROOT, keep, read, recording
+from records import ROOT, keep, mend, read, recording
 
 from reasoner.assembly import assemble
 from reasoner.config import Config, CoreConfig, SandboxConfig
@@ -66,7 +67,7 @@ def problems(name: str, tokenizer: Tokenizer, sandbox: Sandbox | None, data: Pat
     dialect = Driven(tokenizer)
     if name.startswith("mbpp"):
         ids = mbpp_ids(name)
-        for task in read_jsonl(data / "mbpp.jsonl", visible="first"):
+        for task in read_jsonl(data / "mbpp.jsonl", visible="all" if name == "mbpp-suite" else "first"):
             if int(task.id) in ids:
                 yield coding(task, dialect, sandbox)
     else:
@@ -112,14 +113,22 @@ def _read(index: int, line: str) -> tuple[int, str, str]:
 
 def coding(task: Task, dialect: Driven, sandbox: Sandbox | None) -> Problem:
     async def grade(text: str) -> Row:
-        files = dialect.solution(task, text).files
-        if not files or task.hidden is None or sandbox is None:
+        files, suite = dialect.solution(task, text).files, task.hidden or task.visible
+        if not files or suite is None or sandbox is None:
             return {"correct": False, "tests": []}
-        report = await sandbox.grade(files, task.hidden, Limits())
+        report = await sandbox.grade(files, suite, Limits())
         return {"correct": report.solved, "tests": [t.outcome for t in report.tests], "error": report.error}
 
-    prefix = [*dialect.root(task).ids, *dialect.attempt(task, "", None).ids]
+    prefix = [*dialect.turns.first(plain(task)).ids, *dialect.attempt(task, "", None).ids]
     return Problem(task.id, prefix, dialect.code_stops(task), grade)
+
+
+def plain(task: Task) -> str:
+    """The prompt of the ruler, which stays as it is whatever the product's own templates become."""
+    tests = "\n".join([*filter(None, [task.visible.setup]), *task.visible.asserts]) if task.visible else ""
+    lines = "\n".join(tests.strip("\n").splitlines()).rstrip()
+    shown = f"Tests that must pass:\n```python\n{lines}\n```\n" if tests else ""
+    return "\n\n".join(filter(None, [task.prompt.strip(), shown.strip(), WHOLE]))
 
 
 def arithmetic(name: str, index: int, question: str, answer: str, dialect: Driven, sandbox: Sandbox | None) -> Problem:
@@ -138,6 +147,7 @@ def arithmetic(name: str, index: int, question: str, answer: str, dialect: Drive
     return Problem(f"gsm8k/{index}", prefix, (), grade)
 
 
+WHOLE = "Write the whole file `solution.py` with working code in every function, and nothing else."
 SYSTEM = "You are a helpful assistant."
 COT = "Think step by step in short sentences. Write the final number alone on the last line, after ####."
 PROGRAM = "Write a function solution() without parameters that computes and returns the answer as a number."
@@ -154,7 +164,7 @@ def last_number(text: str) -> float | None:
 async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
     out.parent.mkdir(parents=True, exist_ok=True)
     rows = read(out)
-    out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    mend(out, rows)
     done = {(row["task"], row["sample"]) for row in rows}
     config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
     async with assemble(config) as reasoner:
@@ -173,6 +183,9 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
 
         info = reasoner.core.info
         drawn = {"core": info.digest[:12], "dtype": info.dtype}
+        others = {row["core"] for row in rows} - {drawn["core"]}
+        if others:
+            raise SystemExit(f"{out} holds samples of another core, {', '.join(others)}: move it away first")
         given = list(problems(flags.set, reasoner.core.tokenizer, reasoner.sandbox, flags.data))
         random.Random(0).shuffle(given)
         asked = [(p, k) for p in given[: flags.limit] for k in range(-1, flags.samples)]
@@ -224,7 +237,8 @@ def share(values: list[Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ("mbpp-validation", "mbpp-test", "mbpp-short", "mbpp-train", "gsm8k-cot", "gsm8k-program", "gsm8k-train")
+    names = ("mbpp-validation", "mbpp-test", "mbpp-short", "mbpp-suite", "mbpp-train")
+    names += ("gsm8k-cot", "gsm8k-program", "gsm8k-train")
     parser.add_argument("set", choices=names, metavar="SET", help=", ".join(names))
     parser.add_argument("--samples", type=int, default=16, help="beside the greedy one (default 16)")
     parser.add_argument("--rows", type=int, default=48, help="completions side by side (default 48)")

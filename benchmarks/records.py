@@ -31,6 +31,14 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in lines[:-1]]
 
 
+def mend(path: Path, rows: list[Row]) -> None:
+    """Take the end of a line that was cut off the file, without a moment in which its samples are nowhere."""
+    if path.exists():
+        aside = path.with_suffix(".new")
+        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        aside.replace(path)
+
+
 def keep(path: Path) -> Path:
     """Pack a file at work into what the repository keeps, sorted by task and sample."""
     rows = sorted(read(path), key=lambda row: (row["task"], row["sample"]))

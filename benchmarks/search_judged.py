@@ -113,7 +113,12 @@ async def _judge(reasoner: Reasoner, task: Task, samples: Sequence[Row]) -> Row:
     return {
         "task": task.id,
         "samples": [
-            {"said": evidence(tree, node), "correct": row["correct"], "tokens": len(row["ids"])}
+            {
+                "said": evidence(tree, node),
+                "key": next((v.key for v in tree[node].verdicts if v.source == "behaviour"), ""),
+                "correct": row["correct"],
+                "tokens": len(row["ids"]),
+            }
             for node, row in zip(nodes, samples, strict=True)
         ],
         "prompt": samples[0]["prompt"],

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 from records import ROOT
 
+from reasoner import models
 from reasoner.assembly import assemble
 from reasoner.config import BudgetConfig, Config, SearchConfig
+from reasoner.models.directory import digest
 from reasoner.tasks import read_jsonl
 from reasoner.types import Task
 
@@ -19,8 +22,11 @@ SIDE_BY_SIDE = 12
 
 
 async def live(name: str, search: SearchConfig, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
-    """By task, what a search within `flags.tokens` came to. Goes on where it was interrupted."""
-    kept = ROOT / "runs" / "search" / f"{name}-{flags.tokens}.jsonl"
+    """By task, what a search within `flags.tokens` came to. Goes on where it was interrupted, with the same core and
+    the same settings alone."""
+    weights = digest(models.resolve(models.default()))[:8]
+    told = hashlib.sha256(repr(search).encode()).hexdigest()[:8]
+    kept = ROOT / "runs" / "search" / f"{name}-{flags.tokens}-{weights}-{told}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     found = {row["task"]: row for row in rows}
