@@ -16,15 +16,16 @@ Control = Literal["think", "act", "observe", "reflect", "backtrack", "answer", "
 NAMES: tuple[Control, ...] = get_args(Control)
 WORDS: Mapping[Control, tuple[str, ...]] = {
     "think": (" think", " reason", " consider"),
-    "act": ("```", "python"),
+    "act": ("```",),
     "observe": (" output", " result", " observe"),
     "reflect": (" reflect", " mistake", " wrong"),
     "backtrack": (" back", " return", " undo"),
     "answer": (" answer", " final", " solution"),
-    "end": (" end", " stop", " done"),
+    "end": ("```",),
 }
 """Before training, the row of each is the mean of the rows of these words, so that it begins near what an untaught core
-writes in its place. The end of a step begins near the end of a turn, where a vocabulary has one."""
+writes in its place: an act begins and ends where a fence did. The end of a step begins near the end of a turn as well,
+where a vocabulary has one."""
 _SPARE = re.compile(r"<\|reserved_special_token_\d+\|>|<unused\d+>|<\|dummy_\d+\|>|\[PAD\d+\]")
 """What vocabularies call rows that stand for nothing yet."""
 

@@ -14,11 +14,11 @@ never by text; what breaks these rules is a step of kind `malformed` and a sente
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from reasoner.dialect.control import NAMES, Control, Controls, token
-from reasoner.dialect.driven import Driven
+from reasoner.dialect.driven import CLOSE, Driven
 from reasoner.dialect.solution import Solution
 from reasoner.dialect.stepwise import Stepwise, call_in, outcome
 from reasoner.dialect.tokenizer import Tokenizer
@@ -149,8 +149,16 @@ class Spoken:
         """Control tokens that have."""
         return tuple(getattr(self.controls, name) for name in following(kind))
 
-    def hear(self, opened: Opened, completion: Completion) -> Heard:
-        """What was written after `opened`, up to one of `stops` or wherever it was cut off."""
+    def act_ends(self, task: Task) -> tuple[str, ...]:
+        """Texts at which an act is over though its core went on: what a core that was driven ended code with."""
+        return (CLOSE,) if task.is_question else self.driven.code_stops(task)
+
+    def hear(self, opened: Opened, completion: Completion, ends: Sequence[str] = ()) -> Heard:
+        """What was written after `opened`, up to one of `stops` or wherever it was cut off. An act that came to one of
+        the texts `ends` is ended in its core's place before that, after the line's end."""
+        at = min((at for end in ends if (at := completion.text.find(end)) >= 0), default=-1)
+        if opened.kind == "act" and completion.finish == "stop" and at >= 0:
+            return Heard(self._ended(opened, completion, at + 1))
         ids, logprobs = completion.ids, completion.logprobs
         last = ids[-1] if ids and ids[-1] in self.stops else None
         name = self.controls.name(last) if last is not None else None
@@ -165,6 +173,14 @@ class Spoken:
             step = self._step(kind, opened, body, logprobs[: len(body)])
             return Heard(step, self._next(cast(Control, name), logprobs[-1:]))
         return Heard(self._step(kind, opened, ids, logprobs))
+
+    def _ended(self, opened: Opened, completion: Completion, size: int) -> Step:
+        """A step of the tokens that lie in the first `size` characters, and its end."""
+        ids = list(completion.ids)
+        while ids and len(self.tokenizer.decode(ids)) > size:
+            ids.pop()
+        step = self._step(cast(StepKind, opened.kind), opened, ids, completion.logprobs[: len(ids)])
+        return replace(step, spans=(*step.spans, forced([self.controls.end])))
 
     def _problem(self, opened: Opened, body: Sequence[int], last: int | None, may: bool) -> str:
         """What is wrong, in one sentence; empty when nothing is."""

@@ -42,7 +42,7 @@ def context(directory: Path) -> int:
 def like(tokenizer: Tokenizer) -> dict[str, list[int]]:
     """By control token: the ids whose rows its own begins as the mean of."""
     words = {token(name): [i for word in WORDS[name] for i in tokenizer.encode(word)] for name in NAMES}
-    return {**words, token("end"): list(tokenizer.ends[:1]) or words[token("end")]}
+    return {**words, token("end"): [*words[token("end")], *tokenizer.ends[:1]]}
 
 
 def controls(tokenizer: Speaking) -> dict[str, int]:

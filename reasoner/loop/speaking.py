@@ -167,7 +167,7 @@ class _Line:
             completion = await self._listen(opened)
             if not completion.ids and opened.kind is None:
                 return
-            heard = self._dialect.hear(opened, completion)
+            heard = self._dialect.hear(opened, completion, self._dialect.act_ends(self._task))
             if heard.step and heard.step.ids:
                 self._growth.take(heard.step)
             if heard.problem:
@@ -194,7 +194,7 @@ class _Line:
             wanted,
             max_tokens=self._left,
             seed=head.seed + self._asked,
-            stop=wanted.stop if kind in PROSE else (),
+            stop=wanted.stop if kind in PROSE else self._dialect.act_ends(self._task) if kind == "act" else (),
             stop_ids=self._dialect.stops,
             without=self._first_left_out(opened),
             only=self._dialect.allowed(None) if grammar and kind is None else (),
@@ -265,7 +265,8 @@ class _Line:
             self._answered()
 
     async def _back(self, step: Step) -> None:
-        """Whether the core can go back to where it says; if not, it is told why not."""
+        """Whether the core can go back to where it says; if not, it is told why not. One that goes back for a reason
+        that did not help before is in a loop: its attempt is over, since what failed would stay in its view."""
         node = self._growth.head.expand.node
         number, lesson = read_backtrack(step.text) or (0, "")
         target = self._tree.observed(node, number)
@@ -274,15 +275,15 @@ class _Line:
         elif target == node:
             problem = f"Step {number} is the last one: there is nothing to take back."
         elif (target, _gist(lesson)) in turned_back(self._tree, node):
-            problem = f"You went back to step {number} with this lesson before."
+            problem = ""
         else:
             return
         await self._refuse(problem)
 
     async def _refuse(self, words: str) -> None:
-        """Tell the core what is wrong with its step, unless it will not learn."""
+        """Tell the core what is wrong with its step, unless it will not learn or there are no words for it."""
         self._growth.steps[-1] = replace(self._growth.steps[-1], kind="malformed")
-        if sum(step.kind == "malformed" for step in self._steps) >= _PATIENCE or self._left < 1:
+        if not words or sum(step.kind == "malformed" for step in self._steps) >= _PATIENCE or self._left < 1:
             return await self._conclude()
         self._observe(words)
 

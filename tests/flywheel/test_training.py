@@ -10,6 +10,7 @@ from reasoner.flywheel.losses import Imitation, Preference, logprobs, reference
 from reasoner.flywheel.rows import Pair, Row, Way
 from reasoner.flywheel.student import Low, Student
 from reasoner.flywheel.training import CURVE, Recipe, train
+from reasoner.flywheel.vocabulary import like, speaking
 from tests.flywheel.conftest import Tiny
 
 LOW = Low(rank=4, alpha=8)
@@ -105,6 +106,11 @@ def test_rows_of_an_untied_output_matrix_are_trained_too(untied: Tiny, tmp_path:
 def test_rows_begin_apart(tiny: Tiny) -> None:
     rows = pupil(tiny).rows.detach()
     assert torch.cdist(rows, rows).fill_diagonal_(1.0).min() > 0.01
+
+
+def test_an_act_begins_as_a_fence_and_ends_between_a_fence_and_the_end_of_a_turn(tiny: Tiny) -> None:
+    words = like(speaking(tiny.directory))
+    assert words["<|act|>"] == [*b"```"] and words["<|end|>"] == [*b"```", 257]
 
 
 def test_an_adapter_comes_back_as_it_was_saved(tiny: Tiny, tmp_path: Path) -> None:

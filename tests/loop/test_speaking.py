@@ -134,14 +134,23 @@ async def test_a_backtrack_that_cannot_be_is_refused_with_the_reason(said: str, 
     assert core.asked[-1].text.endswith(f"<|end|><|observe|>step 2\n{why}<|end|><|answer|>")
 
 
-async def test_the_same_target_with_the_same_lesson_is_a_loop() -> None:
-    again = speech(
-        "<|act|>1<|end|>", "<|backtrack|>0 Mind  it<|end|>", "<|act|>2<|end|>", "<|backtrack|>0 mind it<|end|>"
-    )
-    _, nodes, _ = await heard([*again, *speech("<|backtrack|>0 mind the sign<|end|>", "<|answer|>48<|end|>")])
-    assert "You went back to step 0 with this lesson before." in nodes[4].steps[-1].text
-    assert kinds(nodes[4:]) == [["malformed", "observe"], ["backtrack"], ["reflect", "answer"]]
-    assert (nodes[6].parent, nodes[6].learnt) == (0, 5)
+AGAIN = speech("<|act|>1<|end|>", "<|backtrack|>0 Mind  it<|end|>", "<|act|>2<|end|>", "<|backtrack|>0 mind it<|end|>")
+
+
+async def test_the_same_target_with_the_same_lesson_ends_the_attempt() -> None:
+    result, nodes, _ = await heard([*AGAIN, *speech("48<|end|>")])
+    assert kinds(nodes[4:]) == [["malformed", "answer"]] and result.status == "solved"
+    another = speech("<|act|>a + b<|end|>")
+    result, nodes, _ = await heard([*AGAIN, *another], CODE, strategy=BestOfN(9), width=1)
+    assert kinds(nodes[4:]) == [["malformed"], ["act", "observe", "answer"]]
+    assert nodes[5].parent == 0 and result.status == "solved", "the strategy begins anew with what is left"
+
+
+async def test_another_lesson_is_no_loop() -> None:
+    turns = [*AGAIN[:-2], *speech("<|backtrack|>0 mind the sign<|end|>", "<|answer|>48<|end|>")]
+    _, nodes, _ = await heard(turns)
+    assert kinds(nodes[4:]) == [["backtrack"], ["reflect", "answer"]]
+    assert (nodes[5].parent, nodes[5].learnt) == (0, 4)
 
 
 async def test_attempts_go_back_each_for_itself() -> None:
@@ -173,6 +182,22 @@ async def test_code_that_says_nothing_new_is_refused_and_then_not_listened_to(ag
     result, nodes, core = await heard(speech("<|act|>x<|end|>", *[f"<|act|>{again}<|end|>"] * 4), CODE)
     assert kinds(nodes[1:]) == [["act", "observe"], *[["malformed", "observe"]] * 2, ["malformed"]]
     assert why in nodes[2].steps[-1].text and len(core.asked) == 8 and result.files == {"a.py": b"x\n"}
+
+
+async def test_an_act_whose_end_was_missed_ends_where_a_fence_would() -> None:
+    script = [*speech("<|act|>"), Reply("a + b\n```\nThis adds them.")]
+    result, nodes, core = await heard(script, CODE)
+    act = nodes[1].steps[0]
+    assert result.status == "solved" and act.kind == "act" and act.text == "a + b\n"
+    assert [(span.sampled, len(span.ids)) for span in act.spans] == [(True, 1), (True, 6), (False, 1)]
+    assert len(act.spans[1].logprobs) in (0, 6) and core.asked[1].sampling.stop[0] == "\n```"
+
+
+async def test_a_cell_whose_end_was_missed_is_run() -> None:
+    script = [*speech("<|act|>"), Reply("6 * 8\n```\nSo."), *speech("<|answer|>48<|end|>")]
+    result, nodes, _ = await heard(script)
+    assert kinds(nodes[1:]) == [["act", "observe"], ["answer"]] and result.status == "solved"
+    assert nodes[1].steps[0].ids[-1] == nodes[1].steps[1].ids[-1], "it is closed by the runtime"
 
 
 async def test_a_step_that_is_run_is_not_empty() -> None:
