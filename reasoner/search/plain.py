@@ -16,7 +16,7 @@ def leader(tree: Tree, guide: str = "") -> NodeId | None:
     best = tree.best(VISIBLE)
     if best is not None:
         return best
-    ranked = chain(tree.ranked(guide), tree.ranked(LIKELIHOOD))
+    ranked = chain(tree.ranked(guide), tree.ranked(LIKELIHOOD), (n.id for n in reversed(tree.nodes)))
     found = next((node for node in ranked if _is_whole(tree[node], answers=tree.candidates > 0)), None)
     if found is not None:
         return found

@@ -106,6 +106,13 @@ def test_an_answer_goes_before_the_code_that_was_run_for_it() -> None:
     assert leader(tree) == answered
 
 
+def test_what_is_half_way_to_an_answer_goes_behind_one_also_where_nothing_scored() -> None:
+    tree = planted()
+    steps = [[Step("answer", "48")], [Step("act", "6 * 8"), Step("observe", "48")]]
+    answered, _ = (tree.add(tree.opened(Expand(0, "attempt", Sampling())), s, "w", [], LEDGER.spent) for s in steps)
+    assert leader(tree) == answered
+
+
 def test_visible_tests_go_before_every_guide() -> None:
     tree = planted()
     tested = wrote(tree, -2.0, Verdict(0.1, "judge"), Verdict(0.5, "visible"))
