@@ -11,14 +11,15 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
-from reasoner import runtime
+from reasoner import batch, runtime
 from reasoner.assembly import assemble, put_together
+from reasoner.batch import Folder, Job, Problems, Summary, held_settings, read_problems, summarise
 from reasoner.config import Config
 from reasoner.errors import ConfigError
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier
@@ -122,8 +123,8 @@ class Solver:
         return self._wait(self._reasoner.solve(task, *listeners))
 
     def solve_all(self, tasks: Iterable[Task], *, workers: int = 4) -> Iterator[Result]:
-        """Results as they come, `workers` tasks at a time. An error ends all of it; `reasoner.batch` is what keeps
-        results and goes on. Leaving the loop early lets go of the tasks in flight."""
+        """Results as they come, `workers` tasks at a time. An error ends all of it; `run` is what keeps results and
+        goes on. Leaving the loop early lets go of the tasks in flight."""
         results: SimpleQueue[Result | None] = SimpleQueue()
         whole = asyncio.run_coroutine_threadsafe(self._all(iter(tasks), workers, results), self._loop)
         whole.add_done_callback(lambda _: results.put(None))
@@ -134,12 +135,39 @@ class Solver:
         finally:
             whole.cancel()
 
+    def run(
+        self, problems: Problems | Path | str, into: Path | str, *, epochs: int = 1, workers: int | None = None
+    ) -> Summary:
+        """What `reasoner run` does: every problem of a file or directory, or those that you chose of it, each `epochs`
+        times, recorded in the directory `into`; called again, it goes on from there. `workers` None keeps the core
+        busy.
+
+        Raises:
+            ConfigError: `into` holds a run with another configuration or core, or other problems. Parts of your own are
+                not compared.
+            TaskError: there is no problem that can be used.
+            CoreError, SandboxError, ToolError, TraceError: our surroundings failed, over and over; call it again.
+        """
+        asked = problems if isinstance(problems, Problems) else read_problems(Path(problems))
+        return self._wait(self._run(asked, Path(into), epochs, workers))
+
     def close(self) -> None:
         """Close the core and the sandbox."""
         try:
             self._wait(self._opening.__aexit__(None, None, None))
         finally:
             self._end()
+
+    async def _run(self, problems: Problems, into: Path, epochs: int, workers: int | None) -> Summary:
+        jobs = [Job(task, epoch) for epoch in range(epochs) for task in problems.tasks]
+        asked = {job.key for job in jobs}
+        with Folder(into, held_settings(self._reasoner.config, problems)) as folder:
+            try:
+                await batch.run(self._reasoner, jobs, folder, workers=workers)
+            finally:
+                summary = summarise((r for r in folder.records() if r.key in asked), len(jobs), problems.bad)
+                folder.write_summary(asdict(summary))
+        return summary
 
     async def _all(self, tasks: Iterator[Task], workers: int, results: "SimpleQueue[Result | None]") -> None:
         async def work() -> None:

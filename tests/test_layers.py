@@ -17,7 +17,8 @@ LAYERS = [
     {"loop", "verifiers", "search", "stopping"},
     {"runtime"},
     {"assembly"},
-    {"batch", "conversation", "library"},
+    {"batch", "conversation"},
+    {"library"},
     {"flywheel", "replay", "report", "repl", "doctor"},
     {"cli"},
 ]

@@ -3,19 +3,24 @@
 import asyncio
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from reasoner import ConfigError, CoreError, Reasoner, Result, ScriptedCore, ScriptedSandbox, Task
+from reasoner import Config, ConfigError, CoreError, Reasoner, Result, ScriptedCore, ScriptedSandbox, Task
+from reasoner.batch import read_problems
+from reasoner.config import SearchConfig
 from reasoner.cores.scripted import Reply
 from reasoner.types import ToolResult
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "library"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "library"
 LEGS = Task("legs", "How many legs have 6 spiders?", answer="48")
 
 
@@ -57,6 +62,41 @@ def test_many_come_as_they_are_done_and_the_rest_can_be_left() -> None:
             assert isinstance(result, Result)
             break
         assert solver.solve(LEGS).answer == "1"
+
+
+def test_a_run_into_a_directory_goes_on_and_refuses_another_configuration(tmp_path: Path) -> None:
+    problems, into = tmp_path / "q.jsonl", tmp_path / "run"
+    problems.write_text("".join(json.dumps({"question": f"What is {n}?", "answer": "1"}) + "\n" for n in range(5)))
+    some = replace(read_problems(problems), tasks=read_problems(problems).tasks[:2])
+    with Reasoner(**parts(always="Answer: 1")) as solver:
+        assert solver.run(some, into).solved == 2
+        summary = solver.run(problems, into, epochs=2, workers=3)
+        assert (summary.asked, summary.solved) == (10, 10)
+    assert json.loads((into / "summary.json").read_text())["solved"] == 10
+    own = parts(always="Answer: 1")
+    with Reasoner(**own) as solver:
+        assert solver.run(str(problems), str(into)).solved == 5 and not own["core"].asked
+    with Reasoner(Config(search=SearchConfig(attempts=3)), **parts(always="Answer: 1")) as solver:
+        with pytest.raises(ConfigError, match=r"config.search.attempts = 16, this one has 3"):
+            solver.run(problems, into)
+        assert json.loads((into / "summary.json").read_text())["asked"] == 5, "a refusal changes nothing"
+
+
+def blocks() -> list[tuple[str, str]]:
+    """All Python that README and docs show, and where."""
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    }
+    return [
+        (f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 2}", block[1])
+        for path, text in texts.items()
+        for block in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S)
+    ]
+
+
+@pytest.mark.parametrize(("where", "code"), blocks(), ids=[where for where, _ in blocks()])
+def test_what_the_docs_show_of_python_compiles(where: str, code: str) -> None:
+    compile(code, where, "exec")
 
 
 def test_what_fails_is_raised_where_it_was_asked_and_nothing_is_left_running() -> None:

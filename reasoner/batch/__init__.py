@@ -13,7 +13,7 @@ timing    where the seconds of a search went
 
 from reasoner.batch.admission import Admission
 from reasoner.batch.attempts import Attempted, Here, Job, Maker
-from reasoner.batch.folder import Folder
+from reasoner.batch.folder import Folder, held_settings
 from reasoner.batch.problems import Problems, Selection, read_problems
 from reasoner.batch.records import Record, read_records
 from reasoner.batch.runner import Watcher, drive, run
@@ -32,6 +32,7 @@ __all__ = [
     "Summary",
     "Watcher",
     "drive",
+    "held_settings",
     "read_problems",
     "read_records",
     "run",

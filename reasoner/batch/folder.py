@@ -10,12 +10,14 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from reasoner.batch.problems import Problems
 from reasoner.batch.records import Key, Record, encode, read_records
 from reasoner.errors import ConfigError, TraceError
 from reasoner.types import Json
@@ -26,12 +28,19 @@ _FREE = frozenset({"config.traces", "config.core.threads", "config.core.url", "p
 _ABSENT = "nothing"
 
 
+def held_settings(config: Json, problems: Problems) -> Json:
+    """What a directory's run is told by, as far as it is known before anything is opened. `config` is a resolved one:
+    `Config.resolved()`, or what a `runtime.Reasoner` has."""
+    asked = {"path": str(problems.path), "sha256": problems.sha256, "visible": problems.visible}
+    return {"version": version("reasoner"), "config": config, "problems": asked}
+
+
 class Folder:
     """A context manager that holds the directory's lock.
 
     Args:
         path: made if it is not there.
-        settings: what decides the results, as JSON; see `confirm` for what is known later.
+        settings: what decides the results, see `held_settings`, and `confirm` for what is known later.
         force_new: an earlier run's directory is kept under another name, and a new one begun.
 
     Raises:

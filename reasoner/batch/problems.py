@@ -33,6 +33,7 @@ class Problems:
     sha256: str
     """Of the file; of a directory, of all that its tasks hold."""
     bad: tuple[str, ...] = ()
+    visible: Visible = "all"
 
     def chosen(self, selection: Selection) -> list[Task]:
         """Raises `ConfigError` where the pattern is none, or no task has it."""
@@ -63,7 +64,7 @@ def read_problems(path: Path, *, visible: Visible = "all", strict: bool = False)
     found = tuple(tasks.read_all(path, visible, None if strict else take))
     if not found:
         raise TaskError(f"{path} holds no task that can be used" + (f": {bad[0]}" if bad else ""))
-    return Problems(path, found, _digest(path, found), tuple(bad))
+    return Problems(path, found, _digest(path, found), tuple(bad), visible)
 
 
 def _digest(path: Path, found: Sequence[Task]) -> str:

@@ -6,13 +6,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from reasoner.assembly import assemble, unheard
 from reasoner.batch import (
@@ -25,6 +23,7 @@ from reasoner.batch import (
     Selection,
     Summary,
     drive,
+    held_settings,
     read_problems,
     summarise,
 )
@@ -68,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = problems.chosen(Selection(arguments.filter, arguments.shuffle, arguments.limit))
     _say_bad(problems, screen)
     jobs = [Job(task, epoch) for epoch in range(arguments.epochs) for task in chosen]
-    held = held_settings(config, problems, arguments.visible)
+    held = held_settings(config.resolved(), problems)
     with Folder(arguments.output, held, force_new=arguments.force_new) as folder:
         if folder.moved:
             screen.say(f"the earlier run is kept in {folder.moved}")
@@ -90,15 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _more(bad: Sequence[str]) -> str:
     return f"{bad[0]} (and {len(bad) - 1} more)" if len(bad) > 1 else bad[0]
-
-
-def held_settings(config: Config, problems: Problems, visible: str) -> Mapping[str, Any]:
-    """What a directory's run is told by, as far as it is known before anything is opened."""
-    return {
-        "version": version("reasoner"),
-        "config": config.resolved(),
-        "problems": {"path": str(problems.path), "sha256": problems.sha256, "visible": visible},
-    }
 
 
 def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int | None, *, ray: str = "") -> int:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from reasoner import models, trace
-from reasoner.batch import Folder, Record, Summary, read_problems, read_records
+from reasoner.batch import Folder, Record, Summary, held_settings, read_problems, read_records
 from reasoner.batch.records import Outcome
 from reasoner.cli import main
-from reasoner.cli.run import held_settings, told
+from reasoner.cli.run import told
 from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.errors import ModelError
 
@@ -89,7 +89,7 @@ def test_what_is_left_out_is_named_whole_by_its_place_within_the_problems(tmp_pa
 
 def begun(path: Path, questions: Path, *outcomes: Outcome, config: Config = GONE) -> None:
     """What an earlier run left."""
-    with Folder(path, held_settings(config, read_problems(questions), "all")) as folder:
+    with Folder(path, held_settings(config.resolved(), read_problems(questions))) as folder:
         folder.confirm({})
         for number, outcome in enumerate(outcomes, 1):
             folder.append(Record(str(number), 0, 1, outcome, 0, spent={"decoded": 10, "prefilled": 5}))
