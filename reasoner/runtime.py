@@ -156,7 +156,7 @@ class Reasoner:
         answer = None if solved else strategy.answer(tree)
         files: Files | None = {p: task.files[p] for p in task.editable if p in task.files} if solved else None
         if answer is not None:
-            files = await world.get(tree[answer].world, task.editable)
+            files = await world.get(tree[answer].world, task.editable) if task.editable else {}
         said = answer_of(tree[answer]) if answer is not None and task.is_question else ""
         return _Found(stop, answer, files, said, sandbox)
 
