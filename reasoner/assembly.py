@@ -24,7 +24,8 @@ from reasoner.protocols import Core, Permit, Sandbox, StopPolicy, Strategy, Veri
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.search import AUTO, by_kind, votes
-from reasoner.stopping import policy
+from reasoner.stopping import policy, stays
+from reasoner.stopping.choose import Probability
 from reasoner.toolbox import Service, Toolbox, load_tools
 from reasoner.tree import VOTERS, Tree
 from reasoner.types import CoreInfo, Kind, Limits, NodeId, Task
@@ -79,6 +80,7 @@ def put_together(
         _toolbox(config, permit),
         _verifiers(config, core.info),
         _stop(config, strategies, core.info),
+        _sure(config, core.info) or stays,
         budget=_budget(config.budget),
         prices=_prices(config),
         limits=_limits(config.limits),
@@ -198,7 +200,7 @@ def _stop(
     config: Config, strategies: Mapping[Kind, Strategy], core: CoreInfo | None = None
 ) -> Mapping[Kind, StopPolicy]:
     """Raises ConfigError when the calibration is another core's, or the confidence cannot be reached."""
-    probability = partial(_probability, _calibration(config, core)) if config.calibration else None
+    probability = _sure(config, core)
     return {
         kind: policy(
             config.budget,
@@ -212,8 +214,11 @@ def _stop(
     }
 
 
-def _calibration(config: Config, core: CoreInfo | None) -> Calibration:
-    return calibrate.load(Path(config.calibration).expanduser(), core.digest if core else "")
+def _sure(config: Config, core: CoreInfo | None = None) -> Probability | None:
+    """The calibrated probability that a node is right; None where there is no calibration."""
+    if not config.calibration:
+        return None
+    return partial(_probability, calibrate.load(Path(config.calibration).expanduser(), core.digest if core else ""))
 
 
 def _probability(known: Calibration, tree: Tree, node: NodeId) -> float | None:

@@ -16,7 +16,7 @@ from reasoner.loop import Loop, Moves, moves, restored, speaks
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
 from reasoner.sandboxes.remembered import Remembered
 from reasoner.search.following import Following
-from reasoner.stopping import BudgetSpent, FirstOf, Solved
+from reasoner.stopping import BudgetSpent, FirstOf, Solved, stays
 from reasoner.suites import suite_arguments
 from reasoner.toolbox import Toolbox
 from reasoner.trace import (
@@ -64,6 +64,8 @@ class Reasoner:
     verifiers: Sequence[Verifier] = (VisibleSuite(), Answers())
     stop: StopPolicy | Mapping[Kind, StopPolicy] = FirstOf((Solved(), BudgetSpent()))
     """One for every task, or one for each kind of task."""
+    sure: Callable[[Tree, NodeId], float | None] = stays
+    """How sure an answer is where what ended the search does not say; None where nothing does."""
     budget: Budget = Budget()
     prices: Prices = Prices()
     limits: Limits = Limits()
@@ -152,8 +154,10 @@ class Reasoner:
         strategy = self._strategy(task)
         policy = self.policy(task.kind)
         stop = Stop(ALREADY) if solved else await self._search(loop, strategy, policy, tree, ledger, tell, heads)
-        tell(Stopped(stop))
         answer = None if solved else strategy.answer(tree)
+        if answer is not None and stop.confidence is None:
+            stop = replace(stop, confidence=self.sure(tree, answer))
+        tell(Stopped(stop))
         files: Files | None = {p: task.files[p] for p in task.editable if p in task.files} if solved else None
         if answer is not None:
             files = await world.get(tree[answer].world, task.editable) if task.editable else {}

@@ -9,7 +9,7 @@ worth   the answer is right with the probability that was asked for; another sam
 
 from reasoner.stopping.basic import SOLVED, SPENT, BudgetSpent, FirstOf, Solved
 from reasoner.stopping.choose import policy
-from reasoner.stopping.votes import Agrees, Calls, Leads, Level, fewest, lead
+from reasoner.stopping.votes import Agrees, Calls, Leads, Level, fewest, lead, stays
 from reasoner.stopping.worth import Gain, Sure
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "fewest",
     "lead",
     "policy",
+    "stays",
 ]

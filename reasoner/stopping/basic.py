@@ -14,7 +14,7 @@ SPENT = "budget spent"
 
 @dataclass(frozen=True)
 class Solved:
-    """All visible tests pass. Its confidence is that of the tests themselves, so none is claimed. Nothing is decided
+    """All visible tests pass. How much that is worth the tests do not say, so none is claimed. Nothing is decided
     where attempts that pass them vote, by one of the sources `unless`."""
 
     unless: Sequence[str] = ()

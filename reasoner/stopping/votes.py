@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import comb, exp, lgamma, log
 
 from reasoner.ledger import Ledger
-from reasoner.tree import Tree
+from reasoner.tree import VOTERS, Tree
 from reasoner.types import NodeId, Stop
 
 Answer = Callable[[Tree], NodeId | None]
@@ -104,6 +104,15 @@ def lead(first: int, second: int) -> float:
     It is P(Beta(first + 1, second + 1) > 1/2), which for whole numbers is a binomial sum.
     """
     return _at_most(first + second + 1, first)
+
+
+def stays(tree: Tree, node: NodeId) -> float | None:
+    """How surely the answer of `node` stays ahead; None where it does not lead, or fewer than two vote."""
+    for source in VOTERS:
+        first, second, total = standing(tree, source)
+        if total > 1 and leads(tree, source, node):
+            return lead(first, second)
+    return None
 
 
 def fewest(confidence: float) -> int:

@@ -2,13 +2,15 @@
 
 import json
 
+import pytest
+
 from reasoner.assembly import put_together
 from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import EXHAUSTED, Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
-from reasoner.stopping import policy
+from reasoner.stopping import lead, policy
 from reasoner.types import Files, Json, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
 from reasoner.verifiers import make
 
@@ -44,7 +46,18 @@ async def test_answers_that_agree_save_the_rest() -> None:
 
 async def test_answers_that_do_not_agree_are_all_asked_for() -> None:
     result = await searched(QUESTION, ["Answer: 48", "Answer: 24"], 0.95)
-    assert result.stop.reason == EXHAUSTED and result.stop.confidence is None
+    assert (result.stop.reason, result.stop.confidence) == (EXHAUSTED, 0.5), "eight against eight"
+
+
+@pytest.mark.parametrize(("texts", "sure"), [(["Answer: 48"] * 16, lead(16, 0)), (["Answer: 48", "Answer: 24"], 0.5)])
+async def test_a_search_that_comes_to_its_end_says_how_surely_its_answer_leads(texts: list[str], sure: float) -> None:
+    result = await searched(QUESTION, texts, 0.0)
+    assert (result.stop.reason, result.stop.confidence) == (EXHAUSTED, sure)
+
+
+async def test_code_that_fails_its_tests_is_not_sure_however_many_agree() -> None:
+    result = await searched(CODE, ["def double(x):\n    return x\n```"], 0.0)
+    assert result.stop.confidence is None
 
 
 async def test_candidates_that_are_all_the_same_are_tested_once() -> None:

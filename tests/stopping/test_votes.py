@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasoner.ledger import Ledger
-from reasoner.stopping.votes import Agrees, Calls, Leads, Level, accuracy, best_calls, fewest, lead, likely, merged
+from reasoner.stopping.votes import (
+    Agrees,
+    Calls,
+    Leads,
+    Level,
+    accuracy,
+    best_calls,
+    fewest,
+    lead,
+    likely,
+    merged,
+    stays,
+)
 from reasoner.tree import Tree
 
 Voted = Callable[[str], Tree]
@@ -122,3 +134,8 @@ def test_kinds_of_tasks_that_are_nearly_the_same_are_taken_for_one() -> None:
         assert abs(accuracy(few, calls) - accuracy(pool, calls)) < 0.005
     assert [level.right for level in Calls("answer", (EASY, HARD)).pool] == pytest.approx([0.85, 0.4])
     assert merged([Level(0.0, 0.0), Level(0.5, 0.5, 0.0)]) == (Level(0.5, 0.5, 1.0),)
+
+
+def test_an_answer_that_does_not_lead_is_not_sure_and_one_vote_is_none(voted: Voted) -> None:
+    assert stays(voted("aab"), 1) == stays(voted("aab"), 2) == lead(2, 1)
+    assert stays(voted("aab"), 3) is None and stays(voted("a"), 1) is None and stays(voted(".."), 1) is None
