@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from reasoner.cli.run import work
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.train import Ending, low, place, recipe, threads
-from reasoner.config import Config
+from reasoner.config import BudgetConfig, Config
 from reasoner.dialect.spoken import Spoken
 from reasoner.errors import ConfigError
 from reasoner.flywheel import files, gate, generations
@@ -74,9 +75,23 @@ def _sides(arguments: argparse.Namespace) -> tuple[Sides, dict[str, Any]]:
     held = read_problems(arguments.held_out, visible=arguments.visible) if arguments.held_out else None
     reported = Measured.files(arguments.measured)
     sides = apart(problems.tasks, held.tasks if held else (), reported)
-    sides = replace(sides, train=sides.train[: arguments.limit], held_out=sides.held_out[: arguments.check])
+    held_out = drawn(sides.held_out, arguments.check, arguments.seed or 0)
+    sides = replace(sides, train=sides.train[: arguments.limit], held_out=held_out)
     sources = {"sha256": problems.sha256, "held_out": (held or problems).sha256, "visible": arguments.visible}
     return sides, sources
+
+
+def drawn(tasks: Sequence[Task], count: int | None, seed: int) -> tuple[Task, ...]:
+    """So many of them, drawn: a file may begin with what is easy."""
+    few = count is not None and count < len(tasks)
+    return tuple(random.Random(seed).sample(tasks, count)) if few and count else tuple(tasks)
+
+
+def checking(arguments: argparse.Namespace, config: Config) -> Config:
+    """How cores are held against each other: attempts one after another, each core's own way to use them, until the
+    same number of tokens is spent. That bound must bite: cores that stop before it are not compared at equal cost."""
+    search = replace(config.search, strategy=arguments.check_strategy, attempts=arguments.check_attempts, width=1)
+    return replace(config, search=search, budget=BudgetConfig(tokens=arguments.check_tokens))
 
 
 class _Wheel:
@@ -89,6 +104,7 @@ class _Wheel:
         self.root: Path = arguments.output.resolve()
         self.base, self.first = base, first
         self._arguments, self._config, self._screen = arguments, config, screen
+        self._checking = checking(arguments, config)
         self._sides, self._sources = sides, sources
 
     @property
@@ -122,7 +138,7 @@ class _Wheel:
         each = self._arguments.searches
         epochs = range((paths.number - 1) * each, paths.number * each)
         self._screen.say(f"generation {paths.number}: searching with {Path(parent).name}")
-        return self._run(parent, paths.search, _jobs(self._sides.train, epochs))
+        return self._run(self._config, parent, paths.search, _jobs(self._sides.train, epochs))
 
     def _rows(self, paths: Paths) -> int:
         if paths.rows.exists():
@@ -170,10 +186,11 @@ class _Wheel:
     def _check(self, paths: Paths, core: str) -> int:
         """A core alone over what is held out: it is loaded for this and shares no cache with another."""
         self._screen.say(f"generation {paths.number}: checking {Path(core).name}")
-        return self._run(core, paths.check(core), _jobs(self._sides.held_out, range(self._arguments.checks)))
+        jobs = _jobs(self._sides.held_out, range(self._arguments.checks))
+        return self._run(self._checking, core, paths.check(core), jobs)
 
-    def _run(self, core: str, into: Path, jobs: list[Job]) -> int:
-        config = replace(self._config, core=replace(self._config.core, adapter=core))
+    def _run(self, config: Config, core: str, into: Path, jobs: list[Job]) -> int:
+        config = replace(config, core=replace(config.core, adapter=core))
         held = {"version": version("reasoner"), "config": config.resolved(), "problems": self._sources}
         with Folder(into, held) as folder:
             code = work(config, jobs, folder, self._screen, self._arguments.workers)
@@ -196,7 +213,7 @@ class _Wheel:
             known.digest,
             known.lineage,
             {**self._sources, "searched": len(self._sides.train), "checked": len(self._sides.held_out)},
-            self._config.resolved(),
+            {"search": self._config.resolved(), "check": self._checking.resolved()},
             decision,
         )
         generations.write(self.root, one)

@@ -54,8 +54,9 @@ _FLYWHEEL = """\
 Let a model learn from its own searches: search tasks, make rows of what
 passed and of how failures were recovered from, train an adapter on all rows
 so far, and check it on tasks that are held out, beside the core it came from,
-at the same budget of tokens a task. It is promoted only when it is surely
-better; then it searches for the next generation.
+at the same tokens a task: both try until the budget is spent. It is promoted
+only when it is surely better and computed no more than a tenth more; then it
+searches for the next generation.
 
 Run the same command again to go on after Ctrl-C or kill -9, at any stage.
 DIR/N/generation.json keeps where each core comes from and what the gate said.
@@ -175,13 +176,25 @@ def _flywheel(parser: Parser) -> None:
         "--measured", metavar="FILE", action="append", default=[], type=Path, help="learn from none of its tasks either"
     )
     tasks.add_argument("--limit", metavar="N", type=flags.count, help="search the first N")
-    tasks.add_argument("--check", metavar="N", type=flags.count, help="measure on the first N")
+    tasks.add_argument("--check", metavar="N", type=flags.count, help="measure on N of them, drawn by --seed")
     tasks.add_argument(
         "--searches", metavar="K", type=flags.count, default=1, help="of each task in each generation (default: 1)"
     )
-    tasks.add_argument("--checks", metavar="K", type=flags.count, default=1, help="of each held-out task (default: 1)")
+    tasks.add_argument(
+        "--checks",
+        metavar="K",
+        type=flags.count,
+        default=1,
+        help="of each held-out task, with other seeds (default: 1)",
+    )
     tasks.add_argument(
         "--visible", choices=("all", "first"), default="all", help="tests that may guide; the whole suite grades"
+    )
+    check = parser.add_argument_group("how cores are held against each other")
+    check.add_argument("--check-strategy", metavar="NAME", default="auto", help="default: auto")
+    check.add_argument("--check-attempts", metavar="N", type=flags.count, default=1000, help="at most (default: 1000)")
+    check.add_argument(
+        "--check-tokens", metavar="N", type=flags.count, default=500, help="of each task, for both (default: 500)"
     )
     _which(parser.add_argument_group("which rows"))
     _rank(parser)

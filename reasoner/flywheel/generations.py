@@ -39,7 +39,7 @@ class Generation:
     tasks: Mapping[str, Any]
     """Hashes of what was searched and of what was held out, and how many of each."""
     config: Mapping[str, Any]
-    """All settings of searches and checks."""
+    """All settings, of searches and of checks."""
     gate: Decision
 
 

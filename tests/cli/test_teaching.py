@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from reasoner.cli import main
+from reasoner.cli.flywheel import checking, drawn
+from reasoner.cli.parser import parse
+from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.flywheel import files
 from reasoner.flywheel.rows import Judged, Mark, Pair, Row, Way
+from reasoner.types import Task
 from tests.flywheel.conftest import Tiny, made
 
 
@@ -78,3 +82,19 @@ def test_a_flywheel_that_cannot_turn_is_refused_before_anything_is_opened(
     Path("tasks.jsonl").write_text(json.dumps({"question": "What is 1 plus 1?", "answer": "2"}) + "\n")
     assert main(["flywheel", "tasks.jsonl", "-o", "wheel", *more]) == 2
     assert why in capsys.readouterr().err and not Path("wheel").exists()
+
+
+def test_cores_are_held_against_each_other_at_equal_tokens_whatever_searches_may_do() -> None:
+    typed = ["flywheel", "tasks.jsonl", "-o", "wheel", "--attempts", "4", "--strategy", "single", "--effort", "high"]
+    config = Config(search=SearchConfig("single", attempts=4, width=8, temperature=0.8)).at("high")
+    check = checking(parse(typed), config)
+    assert (check.search.strategy, check.search.attempts, check.search.width) == ("auto", 1000, 1)
+    assert check.budget == BudgetConfig(tokens=500) and check.search.temperature == 0.8
+
+
+def test_what_is_measured_on_is_drawn_and_not_what_stands_first() -> None:
+    tasks = [Task(str(n), "What?", answer="1") for n in range(50)]
+    some = drawn(tasks, 10, 1)
+    assert some == drawn(tasks, 10, 1) != drawn(tasks, 10, 2)
+    assert {task.id for task in some} != {task.id for task in tasks[:10]} and len({task.id for task in some}) == 10
+    assert drawn(tasks, None, 1) == drawn(tasks, 99, 1) == tuple(tasks)

@@ -8,9 +8,12 @@ from reasoner.errors import ConfigError
 from reasoner.flywheel.gate import Checked, Decision, checked, decide
 
 
-def said(before: str, after: str) -> Decision:
-    """`1` is a task that was solved, `0` one that was not."""
-    first, second = (Checked({str(n): float(bit) for n, bit in enumerate(bits)}, 900.0) for bits in (before, after))
+def said(before: str, after: str, tokens: float = 900.0) -> Decision:
+    """`1` is a task that was solved, `0` one that was not; with 900 tokens a task at first."""
+    first, second = (
+        Checked({str(n): float(bit) for n, bit in enumerate(bits)}, used)
+        for bits, used in ((before, 900.0), (after, tokens))
+    )
     return decide(first, second, np.random.default_rng(0))
 
 
@@ -25,6 +28,14 @@ def test_what_could_be_chance_is_refused() -> None:
     assert not said("0" * 39 + "1", "0" * 38 + "11").promoted
     assert not said("01" * 20, "01" * 20).promoted
     assert not said("1" * 20, "0" * 20).promoted
+
+
+def test_what_is_better_by_computing_more_is_refused() -> None:
+    better = "0" * 20 + "1" * 20, "1" * 40
+    dear = said(*better, tokens=1000)
+    assert not dear.promoted and dear.by.low > 0
+    assert dear.reason.endswith("900 tokens a task before, 1,000 now, which is over 10% more")
+    assert said(*better, tokens=980).promoted and said(*better, tokens=400).promoted
 
 
 def test_tasks_are_paired_and_not_pooled() -> None:
