@@ -127,6 +127,8 @@ class Folder:
             if not self.began and (strange := self._strange()):
                 raise ConfigError(f"{self.path} holds {strange} and is no run's directory: choose another with -o")
             results = (self.path / RESULTS).open("ab", buffering=0)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConfigError(f"{self.path} is a file, or in the place of one: give a directory with -o") from error
         except OSError as error:
             raise self._unwritable(error) from error
         try:

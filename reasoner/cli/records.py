@@ -77,8 +77,9 @@ def find(name: str, folder: Path) -> Path:
     Raises:
         ConfigError: there is none, or more than one.
     """
-    if Path(name).is_file():
-        return Path(name)
+    given = Path(name).expanduser()
+    if given.is_file():
+        return given
     paths = _paths(folder)
     exact = [path for path in paths if path.stem == name.removesuffix(".jsonl")]
     fitting = exact or [path for path in paths if name in path.stem]
@@ -89,10 +90,24 @@ def find(name: str, folder: Path) -> Path:
         raise ConfigError(
             f"{len(fitting)} recorded searches have {name!r} in their name, such as {some}: say more of it"
         )
+    if given.is_dir() or len(given.parts) > 1:
+        raise ConfigError(_misled(name, given))
     if not paths:
         raise ConfigError(f"there is no recorded search in {folder}: solve a task first, or give --traces")
     near = difflib.get_close_matches(name, [path.stem for path in paths], 1, cutoff=0.0)
     raise ConfigError(f"there is no recorded search {name!r} in {folder}: the nearest is {near[0]}")
+
+
+def _misled(name: str, given: Path) -> str:
+    """What is wrong with a path that is no trace's."""
+    if not given.is_dir():
+        there = _paths(given.parent)
+        near = difflib.get_close_matches(given.name, [path.name for path in there], 1, cutoff=0.0)
+        return f"{name} does not exist: " + (f"the nearest there is {near[0]}" if near else "give the path of a record")
+    own = next(iter(_paths(given / "traces")), None)
+    if own:
+        return f"{name} is a run, and a search is wanted: give one of its traces, such as {own}"
+    return f"{name} is a directory: give the path of a record, or a part of its name"
 
 
 def command(path: Path, reason: str = "", budget: Budget | None = None) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from reasoner.batch import Record, read_records
 from reasoner.batch.folder import CONFIG, RESULTS, flat
-from reasoner.errors import TraceError
+from reasoner.errors import ConfigError, TraceError
 
 PHASES = ("prefill", "decode", "tools", "waiting")
 MOST = 26
@@ -89,16 +89,18 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     """Runs, called A, B, … in the order given.
 
     Raises:
-        TraceError: a directory is none that `reasoner run` wrote, or its files are broken; there are too many.
+        ConfigError: a directory is none that `reasoner run` wrote; there are too many.
+        TraceError: its files are broken.
     """
     if len(paths) > MOST:
-        raise TraceError(f"{len(paths)} runs are more than one report compares: give at most {MOST}")
+        raise ConfigError(f"{len(paths)} runs are more than one report compares: give at most {MOST}")
     return [_read(chr(ord("A") + i), path) for i, path in enumerate(paths)]
 
 
 def _read(letter: str, path: Path) -> Run:
     if not (path / RESULTS).is_file():
-        raise TraceError(f"{path} holds no {RESULTS}: give a directory that 'reasoner run' wrote")
+        what = f"holds no {RESULTS}" if path.is_dir() else "is no directory" if path.exists() else "does not exist"
+        raise ConfigError(f"{path} {what}: give a directory that 'reasoner run' wrote")
     last: dict[tuple[str, int], Sample] = {}
     outcomes: dict[tuple[str, int], str] = {}
     phases = dict.fromkeys(PHASES, 0.0)

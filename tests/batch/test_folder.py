@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reasoner.batch import Record, read_records
+from reasoner.batch import Folder, Record, read_records
 from reasoner.errors import ConfigError, TraceError
 
 CORE = {"core": {"name": "tiny", "digest": "d1"}, "sandbox": "bwrap"}
@@ -120,8 +120,11 @@ def test_a_run_that_never_began_has_no_summary_and_its_directory_can_be_used(fol
 
 def test_a_path_that_cannot_be_a_directory_is_one_sentence(folder, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(TraceError, match="choose another with -o"):
+    with pytest.raises(ConfigError, match="out is a file, or in the place of one: give a directory with -o"):
         folder()
+    with pytest.raises(ConfigError, match="out/in is a file, or in"):
+        Folder(tmp_path / "out" / "in", {})
+    assert (tmp_path / "out").read_text() == "a file"
 
 
 def test_a_full_disk_is_one_sentence_and_what_was_kept_stays(folder) -> None:

@@ -234,6 +234,20 @@ def test_what_has_come_to_its_end_is_over(tmp_path: Path) -> None:
     assert is_over(trace.Trace([*past.events[:-1], trace.Finished(solved)]))
 
 
+@pytest.mark.parametrize("command", ["resume", "view"])
+def test_a_path_that_is_no_record_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str], command) -> None:
+    path = suspended(tmp_path / "run" / "traces")
+    (tmp_path / "empty").mkdir()
+    for given, said in (
+        (tmp_path / "run", f"is a run, and a search is wanted: give one of its traces, such as {path}"),
+        (tmp_path / "empty", "is a directory: give the path of a record, or a part of its name"),
+        (path.with_name("double.json"), f"does not exist: the nearest there is {path.name}"),
+        (tmp_path / "empty" / "x.jsonl", "does not exist: give the path of a record"),
+    ):
+        assert main([command, str(given), "--traces", str(tmp_path)]) == 2
+        assert capsys.readouterr().err == f"error: {given} {said}\n"
+
+
 def test_without_a_trace_the_command_lists_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["resume", "--traces", str(tmp_path)]) == 0
     assert "no recorded search" in capfd.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from reasoner.batch import Folder, Record
 from reasoner.batch.timing import Times
 from reasoner.cli import main
-from reasoner.errors import TraceError
+from reasoner.errors import ConfigError
 from reasoner.report import Run, page, read_runs, tables
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7 * 7 }}$x^2$&amp;"
@@ -129,12 +129,16 @@ def test_a_run_without_one_graded_task_is_shown_as_such(tmp_path: Path) -> None:
     assert row[2:] == ("none graded", "–", "1 answered")
 
 
-def test_a_directory_that_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(tmp_path)]) == 4
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path} holds no results.jsonl: give a directory that 'reasoner run' wrote\n"
-    )
-    with pytest.raises(TraceError, match="give at most 26"):
+def test_what_is_no_run_is_one_sentence_that_says_what_it_is(tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").touch()
+    for path, what in (
+        (tmp_path, "holds no results.jsonl"),
+        (tmp_path / "file", "is no directory"),
+        (tmp_path / "none", "does not exist"),
+    ):
+        assert main(["report", str(path)]) == 2
+        assert capsys.readouterr().err == f"error: {path} {what}: give a directory that 'reasoner run' wrote\n"
+    with pytest.raises(ConfigError, match="give at most 26"):
         read_runs([tmp_path] * 27)
 
 
