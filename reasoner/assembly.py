@@ -54,7 +54,7 @@ async def assemble(
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
     """
     config = (config or Config()).settled()
-    _stop(config, by_kind(config.search)), _toolbox(config), _prices(config), _verifiers(config)
+    check(config)
     watched = _Abandonable(progress or Silent())
     core, sandbox = await _side_by_side(
         _core(config.core, watched, environment),
@@ -65,6 +65,12 @@ async def assemble(
         yield put_together(config, core, sandbox, permit, strategy)
     finally:
         await asyncio.gather(core.close(), sandbox.close())
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError where a search cannot be what `config` says, as far as that is known before anything is
+    opened."""
+    _stop(config, by_kind(config.search)), _toolbox(config), _prices(config), _verifiers(config)
 
 
 def put_together(

@@ -58,8 +58,8 @@ def budget(parser: Parser) -> None:
     parser.explain("efforts", _efforts)
 
 
-def place(parser: Parser) -> argparse._ArgumentGroup:
-    """Where and how; a command may add flags of its own to the group."""
+def place(parser: Parser, *, traces: bool = True) -> argparse._ArgumentGroup:
+    """Where and how; a command may add flags of its own to the group, and one that has a place for traces needs none."""
     group = parser.add_argument_group("where and how")
     group.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
     group.add_argument("--python", metavar="VENV", help="a virtual environment whose packages the code may import")
@@ -68,7 +68,8 @@ def place(parser: Parser) -> argparse._ArgumentGroup:
     )
     group.add_argument("--tools", metavar="DIR", action="append", help="a tool of your own, or a folder of them")
     group.add_argument("--config", metavar="FILE", type=Path, help="a TOML file with settings (flags win over it)")
-    group.add_argument("--traces", metavar="DIR", help="where the record of the search goes")
+    if traces:
+        group.add_argument("--traces", metavar="DIR", help="where the record of the search goes")
     group.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
     return group
 

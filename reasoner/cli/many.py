@@ -41,17 +41,25 @@ examples:
 
 exit codes:
     0  all tasks are done, whatever they came to
-    2  a flag or a setting cannot be used; or all is done, but some lines or
-       tasks could not be used
+    2  a flag or a setting cannot be used; or all is done, but some tasks
+       could not be used
     4  some tasks failed because something around us did: run it again
   130  stopped with Ctrl-C: run it again to go on"""
+
+_READING = """\
+exit codes:
+    0  done
+    2  a flag cannot be used, or what is given is not there
+    4  a record cannot be read, or a file cannot be written
+  130  stopped with Ctrl-C"""
 
 _REPORT = """\
 Say what runs came to: tables here, and with --html one page with figures that
 opens from disk (figures need the extra: pip install 'reasoner[report]').
 Several directories are compared with the first, paired by task."""
 
-_REPORT_EXAMPLES = """\
+_REPORT_EXAMPLES = (
+    """\
 examples:
   reasoner report runs/mbpp
   reasoner report runs/single runs/rewind --html report.html
@@ -59,6 +67,8 @@ examples:
   reasoner report runs/gsm --inspect logs/gsm.eval
 
 """
+    + _READING
+)
 
 _VIEW = """\
 Show the search of one task as a page: its tree with the way to the answer,
@@ -68,23 +78,22 @@ tokens over time. One file that opens from disk and asks nobody for anything.
 TRACE is the path of a record, or a part of its name ('reasoner resume' lists
 them; 'reasoner run' keeps them in DIR/traces)."""
 
-_VIEW_EXAMPLES = """\
+_VIEW_EXAMPLES = (
+    """\
 examples:
   reasoner view d27a                writes NAME.html here
   reasoner view runs/mbpp/traces/17-4523f1.e0.1.jsonl -o tree.html
 
 """
+    + _READING
+)
 
 
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
     _ask(commands.add_parser("ask", help="ask a question", description=_ASK, epilog=_ASK_EXAMPLES + TABLE))
     _run(commands.add_parser("run", help="do many tasks, resumably", description=_RUN, epilog=_RUN_EXAMPLES))
-    _report(
-        commands.add_parser(
-            "report", help="say what runs came to", description=_REPORT, epilog=_REPORT_EXAMPLES + TABLE
-        )
-    )
-    _view(commands.add_parser("view", help="show a search as a page", description=_VIEW, epilog=_VIEW_EXAMPLES + TABLE))
+    _report(commands.add_parser("report", help="say what runs came to", description=_REPORT, epilog=_REPORT_EXAMPLES))
+    _view(commands.add_parser("view", help="show a search as a page", description=_VIEW, epilog=_VIEW_EXAMPLES))
 
 
 def _ask(parser: Parser) -> None:
@@ -116,7 +125,7 @@ def _run(parser: Parser) -> None:
     flags.core(parser)
     flags.search(parser)
     flags.budget(parser)
-    place = flags.place(parser)
+    place = flags.place(parser, traces=False)
     place.add_argument(
         "--workers", metavar="N", type=_positive, help="tasks in flight (default: what keeps the core busy)"
     )

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from reasoner.assembly import assemble, unheard
+from reasoner.assembly import assemble, check, unheard
 from reasoner.batch import (
     Admission,
     Folder,
@@ -35,7 +35,6 @@ from reasoner.cli.settings import settings
 from reasoner.cli.signals import Signals
 from reasoner.config import Config
 from reasoner.errors import (
-    ConfigError,
     CoreError,
     ModelError,
     ReasonerError,
@@ -56,10 +55,9 @@ _SAID = 5
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what is not done yet; 0 when every task then has a last word."""
-    if arguments.traces:
-        raise ConfigError(f"a run keeps its traces in {arguments.output}/traces: leave --traces out")
+    """Do what is not done yet; 0 when every task then has a last word, and could be used."""
     config = settings(arguments, os.environ)
+    check(config)
     screen = Screen(arguments.quiet)
     problems = read_problems(arguments.path, visible=arguments.visible)
     if problems.bad and not arguments.skip_bad:
@@ -124,7 +122,8 @@ async def _maker(
 ) -> tuple[Maker, Admission]:
     """Who makes the attempts, and how many at once."""
     if not ray:
-        return Here(await opened.enter_async_context(assemble(config, progress=progress))), Admission(workers)
+        here = Here(await opened.enter_async_context(assemble(config, progress=progress)))
+        return here, Admission(workers, here.core.rows)
     from reasoner.batch.cluster import connected
 
     key = {name: os.environ[name] for name in ("OPENAI_API_KEY",) if config.core.url and name in os.environ}
@@ -142,7 +141,7 @@ def _summary(folder: Folder, jobs: list[Job], problems: Problems | None = None) 
 def _code(summary: Summary) -> int:
     if summary.failed or summary.done < summary.asked:
         return INFRASTRUCTURE
-    return MISUSE if summary.bad or summary.outcomes.get("unusable") else SOLVED
+    return MISUSE if summary.outcomes.get("unusable") else SOLVED
 
 
 def _conclude(summary: Summary, folder: Folder, screen: Screen, seconds: float, *, as_json: bool) -> None:

@@ -64,7 +64,7 @@ def _flags(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dic
         if values:
             given[section] = values
     for key in ("traces", "tools", "verifiers", "calibration"):
-        if getattr(arguments, key) is not None:
+        if getattr(arguments, key, None) is not None:
             given[key] = getattr(arguments, key)
     if arguments.remote and not arguments.url:
         given.setdefault("core", {})["url"] = _server(environment)

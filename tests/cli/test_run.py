@@ -46,8 +46,30 @@ def test_what_cannot_be_run_is_said_before_anything_is_opened(questions: Path, t
     assert "does not exist" in refused(capsys, tmp_path / "none.jsonl", "-o", out)
     assert "--filter '(' is no regular expression" in refused(capsys, questions, "-o", out, "--filter", "(")
     assert "ids are such as 1, 2, 3" in refused(capsys, questions, "-o", out, "--filter", "x")
-    assert "leave --traces out" in refused(capsys, questions, "-o", out, "--traces", tmp_path)
+    assert "did you mean best_of_n?" in refused(capsys, questions, "-o", out, "--strategy", "best_of_m")
+    assert "is never spent" in refused(capsys, questions, "-o", out, "--budget-money", 1)
     assert not out.exists()
+    assert "is a file" in refused(capsys, questions, "-o", questions)
+
+
+def test_no_flag_is_offered_that_is_always_refused(questions: Path, tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "--traces" not in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(questions), "-o", str(tmp_path / "out"), "--traces", "x"])
+    assert ended.value.code == 2
+
+
+def test_lines_that_were_to_be_left_out_are_no_failure_and_a_task_that_could_not_be_used_is(
+    questions: Path, tmp_path: Path, capsys
+) -> None:
+    questions.write_text(questions.read_text(encoding="utf-8") + "{no\n", encoding="utf-8")
+    begun(tmp_path / "out", questions, *["solved"] * 6)
+    begun(tmp_path / "bad", questions, *["solved"] * 5, "unusable")
+    for out, code in ((tmp_path / "out", 0), (tmp_path / "bad", 2)):
+        assert main(["run", str(questions), "-o", str(out), "--skip-bad", "--json", *TOLD]) == code
+        assert len(json.loads(capsys.readouterr().out)["bad"]) == 1
 
 
 def test_a_run_refuses_lines_that_cannot_be_used_unless_they_are_to_be_left_out(
