@@ -229,6 +229,8 @@ class CoreInfo:
     can_score: bool = False
     heads: tuple[str, ...] = ()
     """Reward heads that read its hidden state, by name."""
+    rows: int = 32
+    """Completions that it computes side by side; more wait their turn."""
 
 
 # --- sandboxes -------------------------------------------------------------------------------------------------------

@@ -2,30 +2,36 @@
 else.
 
 A task's heads come and go: one at first, many later, none while its tests run. A fixed number of tasks leaves the core
-idle or crowds it; a fixed number of heads at the core does neither.
+idle or crowds it; half as many heads again as the core has rows do neither.
 """
 
 import asyncio
 import math
+import os
+import resource
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
+from reasoner.types import CoreInfo
 
-HEADS = 32
-"""At the core, below which another task begins."""
-MOST = 96
-"""Tasks in flight; each holds a world."""
+TASKS = 5
+"""In flight for each row at most: of a task of one attempt, a third or less of its time may be writing."""
+WORLD_BYTES, WORLD_FILES = 32 * 2**20, 4
+"""What a world holds: 24 MB of memory that nobody shares, measured in bubblewrap, and open files of this process."""
+_OTHER_FILES = 200
 
 
 class Admission:
-    """`workers` None takes as many tasks as keep `heads` heads at the core, else so many whatever they do."""
+    """`workers` None takes as many tasks as keep the core's `rows` busy and `held` worlds allow, else so many whatever
+    they do."""
 
-    def __init__(self, workers: int | None = None, heads: int = HEADS) -> None:
-        self.most = MOST if workers is None else max(1, workers)
+    def __init__(self, workers: int | None = None, rows: int = CoreInfo.rows, held: int | None = None) -> None:
+        most = min(TASKS * rows, worlds() if held is None else held) if workers is None else workers
+        self.most = max(1, most)
         """Tasks in flight at most."""
-        self._heads = heads if workers is None else math.inf
+        self._heads = rows + rows // 2 if workers is None else math.inf
         self._at_core: set[tuple[int, int]] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._entered = 0
@@ -74,3 +80,10 @@ class Admission:
             if not waiter.done():
                 waiter.set_result(None)
                 return
+
+
+def worlds() -> int:
+    """So many fit into half of this machine's memory, and into the files that a process may open."""
+    fit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // WORLD_BYTES
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return fit if files == resource.RLIM_INFINITY else min(fit, (files - _OTHER_FILES) // WORLD_FILES)

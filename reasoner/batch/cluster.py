@@ -123,7 +123,7 @@ class Cluster:
     @property
     def admission(self) -> Admission:
         """How many tasks go out at once. A node that joins brings no more of them; each begins its own when it can."""
-        return Admission(Admission(self._workers).most * max(1, len(self.nodes)))
+        return Admission(Admission(self._workers, self.core.rows).most * max(1, len(self.nodes)))
 
     async def attempt(self, job: Job, number: int, trace: Path, name: str, listener: Listener) -> Attempted:
         for _ in range(LOSSES):
@@ -231,7 +231,7 @@ class Worker:
         except ReasonerError as error:
             return error
         self._here = Here(reasoner)
-        self._admission = Admission(self._workers)
+        self._admission = Admission(self._workers, self._here.core.rows)
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="reasoner-traces-")))
         return Opened(self._here.core, self._here.level)
 

@@ -55,7 +55,9 @@ async def run(
         CoreError, SandboxError, ToolError: several tasks in a row failed so; each is recorded.
         TraceError: a trace or a record cannot be written.
     """
-    await drive(Here(reasoner, now), jobs, folder, Admission(workers), watcher=watcher, pauses=pauses)
+    await drive(
+        Here(reasoner, now), jobs, folder, Admission(workers, reasoner.core.info.rows), watcher=watcher, pauses=pauses
+    )
 
 
 async def drive(

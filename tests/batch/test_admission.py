@@ -1,10 +1,11 @@
 """Tasks begin while the core has room, and wait while it has none."""
 
 import asyncio
+import resource
 from collections.abc import Callable
 
 from reasoner.batch import Folder, Job, Record, run
-from reasoner.batch.admission import MOST, Admission
+from reasoner.batch.admission import TASKS, Admission, worlds
 from reasoner.runtime import Reasoner
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
@@ -17,9 +18,9 @@ def opened(number: int) -> Opened:
 
 
 async def test_a_task_waits_while_the_core_has_heads_enough_and_begins_when_tests_run() -> None:
-    admission = Admission(heads=2)
+    admission = Admission(rows=2)
     with admission.inside() as first:
-        for number in (0, 1):
+        for number in (0, 1, 2):
             first(opened(number))
         waiting = asyncio.create_task(admission.turn())
         await asyncio.sleep(0)
@@ -35,15 +36,26 @@ async def test_a_task_waits_while_the_core_has_heads_enough_and_begins_when_test
 
 
 async def test_a_task_that_ends_leaves_no_head_behind_and_a_fixed_number_looks_at_none() -> None:
-    admission = Admission(heads=1)
+    admission = Admission(rows=1)
     with admission.inside() as heard:
         heard(opened(0))
     await asyncio.wait_for(admission.turn(), 1)
-    fixed = Admission(3, heads=1)
-    assert fixed.most == 3 and Admission().most == MOST
+    fixed = Admission(3, rows=1)
+    assert fixed.most == 3
     with fixed.inside() as heard:
         heard(opened(0))
         await asyncio.wait_for(fixed.turn(), 1)
+
+
+def test_tasks_in_flight_grow_with_the_rows_of_the_core_as_far_as_this_machine_holds_their_worlds() -> None:
+    assert [Admission(rows=rows, held=10_000).most for rows in (16, 64)] == [16 * TASKS, 64 * TASKS]
+    assert Admission(rows=64, held=100).most == 100 and Admission(rows=64, held=0).most == 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
+    try:
+        assert worlds() <= 50, "each has files of its own open here"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Seen:
@@ -72,4 +84,5 @@ async def test_a_run_that_chooses_itself_does_every_task_and_crowds_nobody(
     with folder() as out:
         await run(wide, jobs(120), out, watcher=seen)
         assert len(out.done) == 120
-    assert 32 <= seen.most <= MOST * 8
+    rows = wide.core.info.rows
+    assert rows <= seen.most <= TASKS * rows * 8

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Dtype = Literal["auto", "bfloat16", "float32", "int4"]
 Device = Literal["cpu", "cuda", "auto"]
 _NONE = Sampling()
+_ROW = 512
+"""Tokens of a prompt and what is written after it, as most tasks have them: how many rows the KV budget holds."""
 
 
 class LocalCore:
@@ -62,6 +64,7 @@ class LocalCore:
         from reasoner.cores.local.heads import known_heads
         from reasoner.cores.local.precision import chosen
 
+        self._engine = Engine(network, self._tokenizer, kv_bytes=kv_bytes, max_rows=max_rows, threads=threads)
         self.info = CoreInfo(
             name=f"{directory.name}+{adapter.name}" if adapter else directory.name,
             digest=known.digest if known else digest(directory),
@@ -70,8 +73,8 @@ class LocalCore:
             token_ids=True,
             can_score=True,
             heads=known_heads(self._heads) if network.keeps_hidden else (),
+            rows=max(1, min(max_rows, self._engine.cache.capacity // _ROW)),
         )
-        self._engine = Engine(network, self._tokenizer, kv_bytes=kv_bytes, max_rows=max_rows, threads=threads)
 
     @property
     def tokenizer(self) -> Tokenizer:

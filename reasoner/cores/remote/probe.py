@@ -5,7 +5,7 @@ can be scored, is tried with a few tokens; that the tokenizer is the server's ow
 """
 
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -27,6 +27,8 @@ LIST_S = 30.0
 """Seconds in which a server that works lists its models."""
 UNTOLD_CONTEXT = 8192
 """Tokens, where a server does not say."""
+ROWS = {"vllm": 64, "sglang": 64}
+"""Completions side by side, where a server does not say: these two take hundreds."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,11 @@ async def discover(wire: Wire, model: str, tokenizer: Tokenizer | None) -> tuple
     """
     card = await _card(wire, model)
     server = await _exact(wire, card, tokenizer) if tokenizer else None
+    rows = await _rows(wire, server.kind if server else card.owner)
     if server is None:
         chat = ChatServer(card.model, card.owner)
-        return chat, _info(chat, card, context=card.context * BYTES_A_TOKEN, token_ids=False)
-    return server, _info(server, card, context=card.context, can_score=await _can_score(wire, server))
+        return chat, _info(chat, card, context=card.context * BYTES_A_TOKEN, token_ids=False, rows=rows)
+    return server, _info(server, card, context=card.context, can_score=await _can_score(wire, server), rows=rows)
 
 
 async def still(wire: Wire, server: Server, model: str, digest: str) -> None:
@@ -85,6 +88,16 @@ async def _card(wire: Wire, model: str) -> Card:
     context = reading.count(entry.get("max_model_len")) or reading.count(meta.get("n_ctx")) or UNTOLD_CONTEXT
     told = {key: entry.get(key) for key in ("root", "parent", "meta", "max_model_len")}
     return Card(str(entry["id"]), reading.text(entry.get("owned_by")).lower(), context, repr(told))
+
+
+async def _rows(wire: Wire, kind: str) -> int:
+    """How many completions it computes side by side, as far as it tells."""
+    told = 0
+    if kind == "llamacpp":
+        with suppress(CoreError):
+            properties = reading.record(await wire.ask("GET", "/props", within_s=LIST_S))
+            told = reading.count(properties.get("total_slots")) or 0
+    return told or ROWS.get(kind, CoreInfo.rows)
 
 
 async def _exact(wire: Wire, card: Card, tokenizer: Tokenizer) -> Server | None:

@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from reasoner.cores.remote.core import RemoteCore
@@ -85,7 +86,8 @@ class Replicas:
         except BaseException:
             await asyncio.gather(*(replica.close() for replica in replicas))
             raise
-        return cls(replicas, core.info, patience_s, pause_s)
+        rows = sum(replica.core.info.rows for replica in replicas if replica.core)
+        return cls(replicas, replace(core.info, rows=rows), patience_s, pause_s)
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -263,6 +263,16 @@ async def test_a_core_knows_the_names_of_its_heads(tiny: Any, tmp_path: Path) ->
     await with_head.close()
 
 
+async def test_a_core_has_as_many_rows_as_its_keys_and_values_hold(tiny: Any, tmp_path: Path) -> None:
+    async def rows(**how: Any) -> int:
+        made = LocalCore(tiny.directory, dtype="float32", device="cpu", **how)
+        await made.close()
+        return made.info.rows
+
+    assert await rows(max_rows=8) == 8
+    assert await rows(kv_bytes=2**20) < await rows()
+
+
 async def test_a_missing_reward_head_is_named(core: LocalCore) -> None:
     with pytest.raises(CoreError, match="no reward head 'judge'"):
         await core.value(PROMPT, "judge")

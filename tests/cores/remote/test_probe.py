@@ -36,6 +36,16 @@ async def test_a_vllm_server_that_scores_says_so(server: Server, connect: Connec
     assert (core.info.token_ids, core.info.can_score, core.info.heads) == (True, True, ())
 
 
+async def test_a_core_has_as_many_rows_as_its_server_tells_or_such_servers_have(
+    server: Server, connect: Connect, bytes_dir: Path
+) -> None:
+    server.on("/v1/models", listing("llamacpp"))
+    server.on("/props", says({"total_slots": 4}), says({"total_slots": "?"}))
+    assert [(await connect()).info.rows for _ in range(3)] == [4, 32, 32]
+    server.on("/v1/models", listing("vllm"))
+    assert (await connect()).info.rows == 64
+
+
 async def test_a_vllm_server_that_does_not_score_says_so(server: Server, connect: Connect, bytes_dir: Path) -> None:
     server.on("/v1/models", listing("vllm"))
     server.on(COMPLETIONS, ID, says({"error": "no prompt_logprobs"}, 400))

@@ -83,6 +83,10 @@ async def test_a_task_stays_where_its_prefix_is_and_new_ones_go_where_there_is_l
         assert {task: done.text for task, done in again.items()} == {task: done.text for task, done in first.items()}
 
 
+async def test_servers_compute_side_by_side_what_all_of_them_do(core: Replicas) -> None:
+    assert core.info.rows == 3 * 32
+
+
 async def test_what_a_completion_added_counts_as_held(core: Replicas) -> None:
     first = await ask(core, "x")
     longer = [*prompt("x"), *first.ids[:-1], END, *turns(USER, "and then?", END, ASSISTANT)]
