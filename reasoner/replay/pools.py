@@ -142,7 +142,8 @@ def _of_rows(path: Path, visible: Visible) -> Iterator[Pool]:
         if drawn:
             try:
                 samples = tuple(_of_row(row, visible if tested else None) for row in drawn)
-                yield Pool(task, int(drawn[0]["prompt"]), samples, path)
+                for core in sorted({str(row.get("core", "")) for row in drawn}):
+                    yield Pool(task, int(drawn[0]["prompt"]), samples, path, core)
             except (ValueError, KeyError, TypeError) as error:
                 what = f"{type(error).__name__}: {error}"
                 raise TraceError(f"{path}: a sample of task {task} lacks what a replay needs ({what})") from error

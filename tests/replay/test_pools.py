@@ -194,3 +194,9 @@ def test_traces_of_different_models_are_not_mixed(tmp_path: Path) -> None:
         recorded(tmp_path / f"{name}.jsonl", question(tmp_path, name), BestOfN(2), name)
     with pytest.raises(TraceError, match=r"of different models \(one \(.*two"):
         read_pools([tmp_path])
+
+
+def test_rows_of_two_cores_are_no_pools_of_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "both.jsonl", row("7", 0, core="a" * 12), row("8", 0, core="b" * 12))
+    with pytest.raises(TraceError, match="of different models"):
+        read_pools([path])
