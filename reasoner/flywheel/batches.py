@@ -10,23 +10,40 @@ _WINDOW = 16
 batch is not all of one length's tasks."""
 
 
-def plan(lengths: Sequence[int], batch: int, epochs: int, seed: int) -> list[list[int]]:
-    """Rows by number, a list for each step. Every epoch has every row once, in an order of its own."""
+def plan(lengths: Sequence[int], batch: int, epochs: int, seed: int, tasks: Sequence[str] = ()) -> list[list[int]]:
+    """Rows by number, a list for each step. Every epoch has every row once, in an order of its own. Rows of one of
+    `tasks` stay together, so what they share is computed once; a step has `batch` rows or, for that, a few more."""
+    found: dict[object, list[int]] = {}
+    for number in range(len(lengths)):
+        found.setdefault(tasks[number] if tasks else number, []).append(number)
+    units = list(found.values())
     steps: list[list[int]] = []
     for epoch in range(epochs):
         chance = random.Random(f"{seed}/{epoch}")
-        order = chance.sample(range(len(lengths)), len(lengths))
+        order = chance.sample(units, len(units))
         steps += _epoch(order, lengths, batch, chance)
     return steps
 
 
-def _epoch(order: list[int], lengths: Sequence[int], batch: int, chance: random.Random) -> list[list[int]]:
+def _epoch(
+    order: Sequence[Sequence[int]], lengths: Sequence[int], batch: int, chance: random.Random
+) -> list[list[int]]:
     steps = []
-    for start in range(0, len(order), batch * _WINDOW):
-        window = sorted(order[start : start + batch * _WINDOW], key=lambda i: lengths[i])
-        steps += [window[at : at + batch] for at in range(0, len(window), batch)]
+    for window in _filled(order, batch * _WINDOW):
+        drawn = sorted(window, key=lambda unit: max(lengths[i] for i in unit))
+        steps += [[i for unit in step for i in unit] for step in _filled(drawn, batch)]
     chance.shuffle(steps)
     return steps
+
+
+def _filled(units: Sequence[Sequence[int]], rows: int) -> list[list[Sequence[int]]]:
+    """Units in their order, as many together as have so many rows or more."""
+    found: list[list[Sequence[int]]] = [[]]
+    for unit in units:
+        if sum(map(len, found[-1])) >= rows:
+            found.append([])
+        found[-1].append(unit)
+    return found if found[-1] else []
 
 
 def parts(lengths: Sequence[int], tokens: int) -> list[list[int]]:

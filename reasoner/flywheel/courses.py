@@ -121,6 +121,7 @@ def _train(
         {**lineage, "low": asdict(one.low)},
         tokens=place.tokens,
         keep=place.keep,
+        tasks=[example.task for example in examples],
         watcher=look.watcher,
         stopping=look.stopping,
     )

@@ -6,7 +6,7 @@ A place that few ends were seen from counts less: its weight is the inverse of i
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,13 @@ from safetensors.torch import load_file, save_file
 from reasoner.errors import ConfigError, TraceError
 from reasoner.flywheel.rows import Judged
 from reasoner.flywheel.student import Student
+from reasoner.flywheel.tries import laid, trie
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Of the penalty on the weights, of which the one is taken that tells best on tasks it has not seen."""
 _KEEP = 64
+_AT_ONCE = 2048
+"""Tokens of rows that are read as one, what they share counted for each."""
 _FOLDS = 5
 
 
@@ -58,14 +61,28 @@ def states(
     sizes = [len(row.marks) for row in rows]
     found = load_file(cache)["states"] if cache.exists() else torch.empty(0, student.network.config.hidden_size)
     done = _rows_done(sizes, len(found), cache)
-    pending: list[torch.Tensor] = []
-    for number in range(done, len(rows)):
-        pending.append(_of_row(student, rows[number]))
-        if len(pending) == _KEEP or number == len(rows) - 1:
-            found, pending = torch.cat([found, *pending]), []
+    pending, kept = list[torch.Tensor](), done
+    for group in _groups(rows[done:]):
+        pending.append(_of_group(student, group))
+        done += len(group)
+        if done - kept >= _KEEP or done == len(rows):
+            found, pending, kept = torch.cat([found, *pending]), [], done
             _keep(found, cache)
-            told(number + 1, len(rows))
+            told(done, len(rows))
     return found
+
+
+def _groups(rows: Sequence[Judged]) -> Iterator[list[Judged]]:
+    """Rows of one task that stand together, as many as are computed at once: what they share is read once."""
+    group, size = list[Judged](), 0
+    for row in rows:
+        if group and (row.task != group[0].task or size + len(row) > _AT_ONCE):
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += len(row)
+    if group:
+        yield group
 
 
 def _rows_done(sizes: Sequence[int], places: int, cache: Path) -> int:
@@ -79,11 +96,12 @@ def _rows_done(sizes: Sequence[int], places: int, cache: Path) -> int:
     return len(sizes)
 
 
-def _of_row(student: Student, row: Judged) -> torch.Tensor:
-    ids = torch.tensor([row.ids], device=student.device)
+def _of_group(student: Student, rows: Sequence[Judged]) -> torch.Tensor:
+    one = trie([row.ids for row in rows])
     with torch.inference_mode():
-        hidden = student.hidden(ids, torch.ones_like(ids))[0]
-        return hidden[[mark.at - 1 for mark in row.marks]].float().cpu()
+        hidden = student.hidden(laid([one]))[0]
+        marks = [path[mark.at - 1] for row, path in zip(rows, one.places, strict=True) for mark in row.marks]
+        return hidden[marks].float().cpu()
 
 
 def _keep(found: torch.Tensor, cache: Path) -> None:

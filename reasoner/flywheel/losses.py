@@ -6,6 +6,7 @@ parts that fit into memory and is the same whatever the parts are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from reasoner.flywheel.batches import parts
 from reasoner.flywheel.rows import Pair, Row, Way
 from reasoner.flywheel.student import Student
+from reasoner.flywheel.tries import laid, trie
 
 
 class Objective(Protocol):
@@ -24,18 +26,20 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Imitation:
-    """Cross-entropy of what is learnt, weighed; the mean over a step's targets."""
+    """Cross-entropy of what is learnt, weighed; the mean over a step's targets. Rows of one task are read as one."""
 
     rows: Sequence[Row]
 
     def backward(self, student: Student, numbers: Sequence[int], tokens: int) -> float:
         chosen = [self.rows[n] for n in numbers]
         whole = sum(row.weight * sum(row.learnt[1:]) for row in chosen)
+        bundles = [list(rows) for _, rows in groupby(sorted(chosen, key=_task), key=_task)]
         total = 0.0
-        for part in parts([len(row) for row in chosen], tokens):
-            rows = [chosen[i] for i in part]
-            found = logprobs(student, [Way(row.ids, row.learnt) for row in rows])
-            loss = -torch.stack([row.weight * p.sum() for row, p in zip(rows, found, strict=True)]).sum() / whole
+        for part in parts([len(trie([row.ids for row in rows])) for rows in bundles], tokens):
+            given = [[Way(row.ids, row.learnt) for row in bundles[i]] for i in part]
+            found = [p.sum() for ways in logprobs(student, given) for p in ways]
+            weights = [row.weight for i in part for row in bundles[i]]
+            loss = -torch.stack([weight * p for weight, p in zip(weights, found, strict=True)]).sum() / whole
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         return total
@@ -64,10 +68,14 @@ class Preference:
 
     def _loss(self, student: Student, number: int) -> torch.Tensor:
         pair, before = self.pairs[number], self.reference[number]
-        chosen, rejected = (p.sum().cpu() for p in logprobs(student, ways(pair)))
+        chosen, rejected = (p.sum().cpu() for p in logprobs(student, [ways(pair)])[0])
         margin = (chosen - before[0]) - (rejected - before[1])
         likely = chosen / max(1, sum(pair.chosen.learnt))
         return -F.logsigmoid(self.beta * margin) - self.anchor * likely
+
+
+def _task(row: Row) -> str:
+    return row.task
 
 
 def ways(pair: Pair) -> list[Way]:
@@ -79,23 +87,24 @@ def ways(pair: Pair) -> list[Way]:
 def reference(student: Student, pair: Pair) -> tuple[float, float]:
     """What a student gives to both ways now."""
     with torch.inference_mode():
-        chosen, rejected = (float(p.sum()) for p in logprobs(student, ways(pair)))
+        chosen, rejected = (float(p.sum()) for p in logprobs(student, [ways(pair)])[0])
     return chosen, rejected
 
 
-def logprobs(student: Student, given: Sequence[Way]) -> list[torch.Tensor]:
-    """The log-probabilities of what each is to learn, all computed in one pass. Logits are made at those places alone:
-    they are the most of the memory, and a quarter of the work."""
-    longest = max(len(way.ids) for way in given)
-    ids = torch.zeros(len(given), longest, dtype=torch.long)
-    attended, wanted = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
-    for i, way in enumerate(given):
-        ids[i, : len(way.ids)] = torch.tensor(way.ids)
-        attended[i, : len(way.ids)] = 1
-        wanted[i, : len(way.ids)] = torch.tensor(way.learnt)
-    wanted[:, 0] = False
-    ids, attended, wanted = ids.to(student.device), attended.to(student.device), wanted.to(student.device)
-    before = wanted.roll(-1, dims=1)
-    states = student.hidden(ids, attended)[before]
-    found = -F.cross_entropy(student.logits(states), ids[wanted], reduction="none")
-    return list(torch.split(found, wanted.sum(1).tolist()))
+def logprobs(student: Student, bundles: Sequence[Sequence[Way]]) -> list[list[torch.Tensor]]:
+    """The log-probabilities of what each is to learn, all computed in one pass; what ways of a bundle share is read
+    once. Logits are made at those places alone: they are the most of the memory, and a quarter of the work."""
+    tries = [trie([way.ids for way in ways]) for ways in bundles]
+    states = student.hidden(laid(tries))
+    rows, before, wanted, counts = list[int](), list[int](), list[int](), list[list[int]]()
+    for row, (ways, one) in enumerate(zip(bundles, tries, strict=True)):
+        for way, path in zip(ways, one.places, strict=True):
+            learnt = [at for at in range(1, len(way.ids)) if way.learnt[at]]
+            rows += [row] * len(learnt)
+            before += [path[at - 1] for at in learnt]
+            wanted += [way.ids[at] for at in learnt]
+        counts.append([sum(way.learnt[1:]) for way in ways])
+    logits = student.logits(states[rows, before])
+    found = -F.cross_entropy(logits, torch.tensor(wanted, dtype=torch.long, device=student.device), reduction="none")
+    each = iter(torch.split(found, [count for ways in counts for count in ways]))
+    return [[next(each) for _ in ways] for ways in counts]

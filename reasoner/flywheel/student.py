@@ -18,6 +18,7 @@ from reasoner.cores.local.checkpoint import read_config
 from reasoner.cores.local.decoder import shape_of
 from reasoner.cores.local.precision import chosen
 from reasoner.errors import ConfigError, ModelError
+from reasoner.flywheel.tries import Laid
 from reasoner.models.directory import check
 
 _NOISE = 0.05
@@ -69,15 +70,17 @@ class Student:
         rows = {"rows": self.rows} if len(self.controls) else {}
         return {**found, **rows, **({} if self.tied or not rows else {"output_rows": self.output_rows})}
 
-    def hidden(self, ids: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        """(batch, positions) -> the normed last hidden states, (batch, positions, hidden)."""
+    def hidden(self, laid: Laid) -> torch.Tensor:
+        """(tries, positions) -> the normed last hidden states, (tries, positions, hidden)."""
+        ids, positions = laid.ids.to(self.device), laid.positions.to(self.device)
         with self._mixed():
             embedded = self.network.get_input_embeddings()(ids)
             slots = self._slot[ids]
             own = self.rows[slots.clamp(min=0)].to(embedded.dtype)
             embedded = torch.where((slots >= 0)[..., None], own, embedded)
+            barred = torch.finfo(embedded.dtype).min * (~laid.seen).to(self.device, embedded.dtype)
             states: torch.Tensor = self.network(
-                inputs_embeds=embedded, attention_mask=attended, use_cache=False
+                inputs_embeds=embedded, attention_mask=barred, position_ids=positions, use_cache=False
             ).last_hidden_state
             return states
 

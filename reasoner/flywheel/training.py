@@ -73,6 +73,7 @@ def train(
     *,
     tokens: int = 2048,
     keep: int = 20,
+    tasks: Sequence[str] = (),
     watcher: Watcher | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Came:
@@ -81,6 +82,7 @@ def train(
     Args:
         identity: what makes it this training (model, data); a folder that holds another is refused.
         tokens: most that are computed at once, padding included.
+        tasks: of each example; those of one are learnt in the same step.
         keep: state is saved after so many steps, after the last, and when `stopping` says so.
 
     Raises:
@@ -88,7 +90,7 @@ def train(
         TraceError: it cannot be written, or its state cannot be read.
     """
     _check(folder, {**identity, "recipe": asdict(recipe)})
-    steps = plan(lengths, recipe.batch, recipe.epochs, recipe.seed)[: recipe.steps or None]
+    steps = plan(lengths, recipe.batch, recipe.epochs, recipe.seed, tasks)[: recipe.steps or None]
     optimiser = _optimiser(student, recipe)
     done, losses = _restored(folder, student, optimiser)
     while done < len(steps) and not stopping():

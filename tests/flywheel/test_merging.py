@@ -9,6 +9,7 @@ from reasoner.errors import ModelError
 from reasoner.flywheel import saving, student
 from reasoner.flywheel.merging import merge
 from reasoner.flywheel.student import Low, Student
+from reasoner.flywheel.tries import laid, trie
 from tests.flywheel.conftest import Tiny
 
 
@@ -27,11 +28,11 @@ def test_a_merged_model_says_what_the_adapter_says(which: str, request: pytest.F
     one = trained(of)
     saving.write(one, of.directory, tmp_path / "adapter", {})
     merge(of.directory, tmp_path / "adapter", tmp_path / "merged")
-    ids = torch.tensor([[256, *b"do it", of.controls["<|act|>"], *b"x", of.controls["<|end|>"], 65]])
+    ids = [256, *b"do it", of.controls["<|act|>"], *b"x", of.controls["<|end|>"], 65]
     with torch.inference_mode():
         whole = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32)
-        there = whole(ids).logits[0].log_softmax(-1)
-        here = one.logits(one.hidden(ids, torch.ones_like(ids))[0]).log_softmax(-1)
+        there = whole(torch.tensor([ids])).logits[0].log_softmax(-1)
+        here = one.logits(one.hidden(laid([trie([ids])]))[0]).log_softmax(-1)
     assert (there - here).abs().max() < 0.2
     assert (there.argmax(-1) == here.argmax(-1)).float().mean() > 0.8
 

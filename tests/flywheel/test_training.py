@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,10 +7,12 @@ import torch
 
 from reasoner.errors import ConfigError, ModelError
 from reasoner.flywheel import saving, student
+from reasoner.flywheel.batches import plan
 from reasoner.flywheel.losses import Imitation, Preference, logprobs, reference
 from reasoner.flywheel.rows import Pair, Row, Way
 from reasoner.flywheel.student import Low, Student
 from reasoner.flywheel.training import CURVE, Recipe, train
+from reasoner.flywheel.tries import laid, trie
 from reasoner.flywheel.vocabulary import like, speaking
 from tests.flywheel.conftest import Tiny
 
@@ -79,12 +82,52 @@ def test_parts_that_fit_into_memory_change_nothing(tiny: Tiny) -> None:
     assert torch.allclose(found[0][1], found[1][1], atol=1e-6)
 
 
+def test_rows_of_one_task_read_as_one_give_the_losses_and_gradients_that_they_give_apart(tiny: Tiny) -> None:
+    prompt, act, end = (256, *b"Double it."), tiny.controls["<|act|>"], tiny.controls["<|end|>"]
+    texts = (act, *b"2*x", end), (act, *b"2+x", end), (tiny.controls["<|reflect|>"], *b"no", act, *b"2*x", end)
+    rows = [
+        Row(task, "solved", prompt + text, (False,) * len(prompt) + (True,) * len(text), weight)
+        for task, weight in (("a", 0.5), ("b", 2.0))
+        for text in texts
+    ]
+    found = []
+    for given in (rows, [replace(row, task=str(n)) for n, row in enumerate(rows)]):
+        one = pupil(tiny)
+        loss = Imitation(given).backward(one, range(len(given)), 10_000)
+        found.append((loss, [p.grad for p in one.trainable().values()]))
+    (together, gradients), (apart, others) = found
+    assert together == pytest.approx(apart, abs=1e-5)
+    for one_way, other in zip(gradients, others, strict=True):
+        assert one_way is not None and other is not None and torch.allclose(one_way, other, atol=1e-5)
+    whole = trie([row.ids for row in rows[:3]])
+    assert len(whole) < 0.6 * sum(map(len, rows[:3])), "the prompt is read once"
+
+
+def test_contexts_read_as_one_have_the_states_that_the_model_gives_each_alone(tiny: Tiny) -> None:
+    one, contexts = pupil(tiny), [[*b"a task: yes"], [*b"a task: no"], [*b"a task"], [*b"other"]]
+    tries = [trie(contexts[:3]), trie(contexts[3:])]
+    with torch.inference_mode():
+        together = one.hidden(laid(tries))
+        for row, which, context in ((0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 3)):
+            alone = one.network(torch.tensor([contexts[context]])).last_hidden_state[0]
+            assert torch.allclose(together[row, list(tries[row].places[which])], alone, atol=1e-5)
+
+
+def test_rows_of_one_task_are_learnt_in_one_step() -> None:
+    tasks = [str(n // 3) for n in range(60)]
+    steps = plan([10 + n % 7 for n in range(60)], 8, 2, 0, tasks)
+    assert sorted(i for step in steps for i in step) == sorted([*range(60)] * 2)
+    assert all(8 <= len(step) <= 10 or len(step) < 8 for step in steps) and {len(step) for step in steps} >= {9}
+    for step in steps:
+        assert all(sum(tasks[i] == task for i in step) == 3 for task in {tasks[i] for i in step})
+
+
 def test_what_is_not_learnt_changes_no_gradient(tiny: Tiny) -> None:
     row = examples(tiny)[0]
     one = pupil(tiny)
-    assert len(logprobs(one, [Way(row.ids, row.learnt)])[0]) == 5
+    assert len(logprobs(one, [[Way(row.ids, row.learnt)]])[0][0]) == 5
     nothing = Row("t", "solved", row.ids, (False,) * len(row.ids))
-    assert logprobs(one, [Way(nothing.ids, nothing.learnt)])[0].numel() == 0
+    assert logprobs(one, [[Way(nothing.ids, nothing.learnt)]])[0][0].numel() == 0
 
 
 def test_a_pair_makes_the_chosen_way_likelier_than_the_other(tiny: Tiny, tmp_path: Path) -> None:
@@ -118,8 +161,8 @@ def test_an_adapter_comes_back_as_it_was_saved(tiny: Tiny, tmp_path: Path) -> No
     saved = saving.write(one, tiny.directory, tmp_path / "adapter", {"parent": None})
     again = saving.restore(tiny.directory, tmp_path / "adapter", tiny.like, dtype="float32", device="cpu")
     assert torch.equal(again.rows, one.rows)
-    way = [Way(examples(tiny)[0].ids, examples(tiny)[0].learnt)]
-    assert torch.allclose(logprobs(again, way)[0], logprobs(one, way)[0], atol=0.05)
+    way = [[Way(examples(tiny)[0].ids, examples(tiny)[0].learnt)]]
+    assert torch.allclose(logprobs(again, way)[0][0], logprobs(one, way)[0][0], atol=0.05)
     assert saved.controls == dict(tiny.controls)
 
 
