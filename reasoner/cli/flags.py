@@ -59,7 +59,7 @@ def budget(parser: Parser) -> None:
 
 
 def place(parser: Parser, *, traces: bool = True) -> argparse._ArgumentGroup:
-    """Where and how; a command may add flags of its own to the group, and one that has a place for traces needs none."""
+    """Where and how; a command may add flags of its own to the group. One that has a place for traces asks for none."""
     group = parser.add_argument_group("where and how")
     group.add_argument("--sandbox", choices=("auto", "docker", "bubblewrap"), help="default: auto")
     group.add_argument("--python", metavar="VENV", help="a virtual environment whose packages the code may import")

@@ -5,7 +5,6 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = read_runs(arguments.runs)
     found = list(tables(runs, chance))
     if arguments.json:
-        print(json.dumps({"tables": [asdict(table) for table in found]}))
+        print(json.dumps({"tables": [table.json() for table in found]}, allow_nan=False))
     else:
         show(found)
     if arguments.samples:
@@ -62,7 +61,7 @@ def show(found: Sequence[Table]) -> None:
         for index, name in enumerate(table.header):
             grid.add_column(Text(printable(name)), overflow="fold", min_width=1 if index else 2)
         for row in table.rows:
-            grid.add_row(*(Text(printable(cell).replace("\n", " ")) for cell in row))
+            grid.add_row(*(Text(printable(str(cell)).replace("\n", " ")) for cell in row))
         console.print(grid)
         if table.note:
             console.print(Text(table.note, "dim"))

@@ -5,7 +5,7 @@ Raises `ConfigError` where matplotlib, the extra `report`, is not installed.
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from reasoner.errors import ConfigError
 from reasoner.estimates import Estimate, coverage, fit
 from reasoner.report.reading import PHASES, Run
-from reasoner.report.tables import Chance, accuracy, compared, counts, per_task
+from reasoner.report.tables import Chance, accuracy, compared, counts, per_task, said
 from reasoner.verifiers.reliability import reliability
 
 if TYPE_CHECKING:
@@ -47,10 +47,18 @@ class Chart:
     title: str
     svg: str
     note: str = ""
+    legend: tuple[str, ...] = ()
+    """What the letters are. It holds text from outside."""
 
 
 def charts(runs: Sequence[Run], chance: Chance) -> Iterator[Chart]:
     """All figures that the runs have numbers for."""
+    legend = tuple(f"{run.letter}: {'; '.join(filter(None, said(run)))}" for run in runs)
+    for chart in _charts(runs, chance):
+        yield replace(chart, legend=legend)
+
+
+def _charts(runs: Sequence[Run], chance: Chance) -> Iterator[Chart]:
     graded = [run for run in runs if run.graded]
     if graded:
         yield Chart(

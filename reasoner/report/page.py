@@ -5,9 +5,9 @@ from pathlib import Path
 
 import jinja2
 
+from reasoner.report.cells import Table
 from reasoner.report.charts import Chart
 from reasoner.report.reading import Run
-from reasoner.report.tables import Table
 
 _TEMPLATE = Path(__file__).with_name("page.html.jinja")
 

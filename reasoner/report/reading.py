@@ -37,6 +37,8 @@ class Run:
     letter: str
     name: str
     core: str
+    level: str
+    """How well its worlds were closed."""
     settings: dict[str, Any]
     """The configuration and the problems, flat: search.attempts -> 16."""
     samples: tuple[Sample, ...]
@@ -104,18 +106,19 @@ def _read(letter: str, path: Path) -> Run:
     last: dict[tuple[str, int], Sample] = {}
     outcomes: dict[tuple[str, int], str] = {}
     phases = dict.fromkeys(PHASES, 0.0)
-    tokens, money, wall_s, core = 0, 0.0, 0.0, ""
+    tokens, money, wall_s, core, level = 0, 0.0, 0.0, "", ""
     for record in read_records(path / RESULTS):
         last[record.key] = _sample(record)
         outcomes[record.key] = record.outcome
         tokens += record.tokens
         money += float(record.spent.get("money", 0.0))
         wall_s += record.times.wall_s
-        core = record.core
+        core, level = record.core, record.level
         for phase in PHASES if record.is_last_word else ():
             phases[phase] += getattr(record.times, f"{phase}_s")
     counts = dict(Counter(outcomes.values()))
-    return Run(letter, str(path), core, _settings(path), tuple(last.values()), counts, tokens, money, wall_s, phases)
+    samples = tuple(last.values())
+    return Run(letter, str(path), core, level, _settings(path), samples, counts, tokens, money, wall_s, phases)
 
 
 def _sample(record: Record) -> Sample:

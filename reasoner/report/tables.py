@@ -1,14 +1,13 @@
-"""Tables of texts: what was solved, what it cost, where the time went, what more samples find, and which differences
-are more than noise. The same for a terminal and a page; nothing is escaped here."""
+"""Tables: what the runs were, what was solved, what it cost, where the time went, what more samples find, and which
+differences are more than noise. The same for a terminal and a page; nothing is escaped here."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from reasoner.estimates import Difference, Estimate, coverage, difference, fit, share, wilson
+from reasoner.report.cells import Cell, Number, Table, amount, nothing, number, percent, points
 from reasoner.report.exchange import exchanges
 from reasoner.report.reading import PHASES, Run
 from reasoner.verifiers.reliability import auroc, brier_skill, ece
@@ -16,16 +15,9 @@ from reasoner.verifiers.reliability import auroc, brier_skill, ece
 Chance: TypeAlias = Callable[[], np.random.Generator]
 
 
-@dataclass(frozen=True)
-class Table:
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
 def tables(runs: Sequence[Run], chance: Chance) -> Iterator[Table]:
     """All tables that the runs have numbers for. `chance` makes a random stream, the same at each call."""
+    yield _runs(runs)
     yield _solved(runs, chance)
     if len(runs) > 1:
         yield _compared(runs, chance)
@@ -40,6 +32,21 @@ def tables(runs: Sequence[Run], chance: Chance) -> Iterator[Table]:
         yield _time(runs)
     if settings := _settings(runs):
         yield settings
+
+
+def said(run: Run) -> tuple[str, ...]:
+    """Core, strategy, what stops a search, its budget, and its sandbox."""
+    told = run.settings
+    strategy = str(told.get("search.strategy") or "")
+    if strategy and (attempts := told.get("search.attempts")):
+        strategy += f", {attempts} attempts at most"
+    stops = {"effort": "effort {}", "confidence": "{} sure", "stop": "{}"}
+    bounds = {"tokens": "{} tokens", "wall_s": "{} s", "tool_cpu_s": "{} s of tools", "money": "{} of money"}
+    ends, most = (
+        ", ".join(form.format(value) for key, form in forms.items() if (value := told.get(f"budget.{key}")))
+        for forms in (stops, bounds)
+    )
+    return run.core, strategy, ends, most, run.level
 
 
 def accuracy(run: Run, chance: Chance) -> Estimate | None:
@@ -76,28 +83,31 @@ def per_task(run: Run) -> float:
     return run.tokens / max(1, len(run.samples))
 
 
+def _runs(runs: Sequence[Run]) -> Table:
+    rows = tuple((run.letter, *(each or "–" for each in said(run))) for run in runs)
+    return Table("Runs", ("", "core", "strategy", "stops when", "budget a task", "sandbox"), rows)
+
+
 def _solved(runs: Sequence[Run], chance: Chance) -> Table:
     rows = []
     for run in runs:
         share = accuracy(run, chance)
         others = ", ".join(f"{n} {o}" for o, n in sorted(run.outcomes.items()) if o not in ("solved", "unsolved"))
-        solved = f"{run.solved}/{len(run.graded)}" if run.graded else "none graded"
-        rows.append((run.letter, run.name, solved, _percent(share), others))
+        solved = Number(f"{run.solved}/{len(run.graded)}", run.solved) if run.graded else nothing("none graded")
+        rows.append((run.letter, run.name, solved, percent(share), others))
     note = "A share with its 95 % interval: Wilson's, or a bootstrap over tasks where each was done several times."
     return Table("Solved", ("", "run", "solved", "share", "besides"), tuple(rows), note)
 
 
 def _compared(runs: Sequence[Run], chance: Chance) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for run in runs[1:]:
-        found = compared(runs[0], run, chance)
+        name, found = f"{run.letter} − {runs[0].letter}", compared(runs[0], run, chance)
         if found is None:
-            rows.append((f"{run.letter} − {runs[0].letter}", "0", "no task in common", "", ""))
+            rows.append((name, number(0), nothing("no task in common"), nothing(""), ""))
             continue
         ratio = per_task(run) / per_task(runs[0]) if per_task(runs[0]) else 0.0
-        rows.append(
-            (f"{run.letter} − {runs[0].letter}", str(found.tasks), _points(found.by), f"{ratio:.2f}x", verdict(found))
-        )
+        rows.append((name, number(found.tasks), points(found.by), number(ratio, ".2f", "x"), verdict(found)))
     note = "Paired by task, 95 % interval over tasks. Noise: another draw of tasks could show the opposite."
     if others := ", ".join(run.letter for run in runs[1:] if run.problems != runs[0].problems):
         note += f" {others}: other problem files, so tasks are paired by id alone."
@@ -113,10 +123,11 @@ def _cost(runs: Sequence[Run]) -> Table:
     rows = []
     for run in runs:
         solved = run.solved
-        row = [run.letter, f"{run.tokens:,}", f"{per_task(run):,.0f}", f"{run.tokens / solved:,.0f}" if solved else "–"]
-        row.append(f"{run.wall_s / max(1, len(run.samples)):.1f} s")
+        each = number(run.tokens / solved) if solved else nothing()
+        row: list[Cell] = [run.letter, number(run.tokens), number(per_task(run)), each]
+        row.append(number(run.wall_s / max(1, len(run.samples)), ".1f", " s"))
         if money:
-            row.append(f"{run.money / solved:.4f}" if solved else "–")
+            row.append(number(run.money / solved, ".4f") if solved else nothing())
         rows.append(tuple(row))
     header = ("", "tokens", "a task", "a solved task", "time a task", *(["money a solved task"] if money else []))
     note = "Computed tokens: prompts and discarded attempts count, what a cache held does not."
@@ -124,28 +135,25 @@ def _cost(runs: Sequence[Run]) -> Table:
 
 
 def _exchange(runs: Sequence[Run], chance: Chance) -> Table | None:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for each in exchanges(runs, chance()):
-        needs = "never, with what it spent"
-        if each.needs:
-            high = f"{each.needs.high:,.0f}" if math.isfinite(each.needs.high) else "never"
-            needs = f"{each.needs.value:,.0f}  [{each.needs.low:,.0f}, {high}]"
-        rate = f"{each.rate:.2f}" if each.rate is not None else "–"
-        rows.append(
-            (f"{each.first.letter} for {each.second.letter}", f"{each.share:.1%}", f"{each.took:,.0f}", needs, rate)
-        )
+        needs = amount(each.needs) if each.needs else nothing("never, with what it spent")
+        rate = number(each.rate, ".2f") if each.rate is not None else nothing()
+        name = f"{each.first.letter} for {each.second.letter}"
+        rows.append((name, number(each.share, ".1%"), number(each.took), needs, rate))
     note = "With how many of its own tokens a task one core solves the share that another did, over the tasks of both."
     header = ("", "solved by the other", "with tokens a task", "takes", "tokens for one")
     return Table("Exchange", header, tuple(rows), note) if rows else None
 
 
 def _reliability(runs: Sequence[Run]) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for run in runs:
         pairs = run.stated()
         stated, right = (sum(pair[i] for pair in pairs) / len(pairs) for i in (0, 1))
-        rows.append((run.letter, str(len(pairs)), f"{stated:.1%}", f"{right:.1%}", f"{ece(pairs):.3f}",
-                     f"{brier_skill(pairs):.2f}", f"{auroc(pairs):.2f}"))  # fmt: skip
+        rows.append((run.letter, number(len(pairs)), number(stated, ".1%"), number(right, ".1%"),
+                     number(ece(pairs), ".3f"), number(brier_skill(pairs), ".2f"),
+                     number(auroc(pairs), ".2f")))  # fmt: skip
     note = (
         "Of answers that the search was sure of to some degree when it stopped. ECE: mean distance of stated and right."
     )
@@ -155,13 +163,13 @@ def _reliability(runs: Sequence[Run]) -> Table:
 def _coverage(runs: Sequence[Run], chance: Chance) -> Table:
     most = max(run.epochs for run in runs)
     ks = powers(most)
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for run in runs:
         own = [k for k in ks if k <= run.epochs]
-        shares = [_percent(c, short=True) for c in coverage(counts(run), own, chance())]
+        shares = [percent(c, ".0%") for c in coverage(counts(run), own, chance())]
         law = fit(counts(run), list(range(1, run.epochs + 1)), chance())
-        said = f"exp({law.law.a:.2f} k^{law.law.b:.2f})" if law else "no fit"
-        rows.append((run.letter, *shares, *[""] * (len(ks) - len(own)), said))
+        fitted = f"exp({law.law.a:.2f} k^{law.law.b:.2f})" if law else "no fit"
+        rows.append((run.letter, *shares, *[nothing("")] * (len(ks) - len(own)), fitted))
     note = "The share of tasks that one of k samples solves (unbiased), and the power law of Brown et al., 2407.21787."
     for run in runs:
         if without := len(run.by_task()) - len(counts(run)):
@@ -170,10 +178,11 @@ def _coverage(runs: Sequence[Run], chance: Chance) -> Table:
 
 
 def _time(runs: Sequence[Run]) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for run in runs:
         whole = sum(run.phases.values()) or 1.0
-        rows.append((run.letter, *(f"{run.phases[p]:,.0f} s  {run.phases[p] / whole:4.0%}" for p in PHASES)))
+        seconds = ((run.phases[p], f" s  {run.phases[p] / whole:4.0%}") for p in PHASES)
+        rows.append((run.letter, *(number(spent, ",.0f", share) for spent, share in seconds)))
     note = "Seconds of heads; those that grow side by side add up. Waiting: worlds that open, tests before and after."
     return Table("Where the time went", ("", *PHASES), tuple(rows), note)
 
@@ -186,23 +195,9 @@ def _settings(runs: Sequence[Run]) -> Table | None:
         values = [str(run.settings.get(key, "–")) for run in runs]
         if len(set(values)) > 1 and key != "problems.path":
             rows.append((key, *values) if key != "problems.sha256" else ("problems", *map(_problems, runs)))
-    if len({run.core for run in runs}) > 1:
-        rows.insert(0, ("core", *(run.core for run in runs)))
     return Table("Told differently", ("", *(run.letter for run in runs)), tuple(rows)) if rows else None
 
 
 def _problems(run: Run) -> str:
     """Which they are: two files of one name may differ."""
     return f"{run.settings.get('problems.path', '')} ({run.problems[:8] or '–'})".strip()
-
-
-def _percent(found: Estimate | None, *, short: bool = False) -> str:
-    if found is None:
-        return "–"
-    if short:
-        return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
-    return f"{found.value:.1%}  [{found.low:.1%}, {found.high:.1%}]"
-
-
-def _points(by: Estimate) -> str:
-    return f"{100 * by.value:+.1f}  [{100 * by.low:+.1f}, {100 * by.high:+.1f}]"

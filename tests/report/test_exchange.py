@@ -48,7 +48,7 @@ def test_what_was_never_reached_is_said_and_runs_of_one_core_have_no_exchange(tm
     small, large, least = read_runs([tmp_path / "s", tmp_path / "l", few]) if runs(tmp_path) else ()
     assert (found := exchange(least, large, chance())) and found.needs is None and found.rate is None
     rows = next(table.rows for table in tables([least, large], chance) if table.title == "Exchange")
-    assert rows[0] == ("C for B", "50.0%", "300", "never, with what it spent", "–")
+    assert tuple(map(str, rows[0])) == ("C for B", "50.0%", "300", "never, with what it spent", "–")
     assert not any(table.title == "Exchange" for table in tables([small, small], chance))
 
 
@@ -58,7 +58,7 @@ def test_how_sure_a_run_was_is_shown_beside_what_was_right(tmp_path: Path) -> No
 
     [run] = read_runs([written(tmp_path / "a", "tiny", [(True, 10)] * 3 + [(False, 10)], confidence=0.9)])
     [row] = next(table.rows for table in tables([run], chance) if table.title == "Reliability")
-    assert row == ("A", "4", "90.0%", "75.0%", "0.150", "-0.12", "0.50")
+    assert tuple(map(str, row)) == ("A", "4", "90.0%", "75.0%", "0.150", "-0.12", "0.50")
     drawn = list(charts([run], chance))
     assert "Stated and right" in [chart.title for chart in drawn] and "<svg" in page([run], [], drawn)
 
@@ -77,5 +77,5 @@ def test_samples_are_lines_that_evalplus_reads(tmp_path: Path, capsys: pytest.Ca
     ]
     assert main(["report", str(path), str(path), "--samples", str(out)]) == 2
     asked = written(tmp_path / "q", "tiny", [(True, 1)], answer="7")
-    assert main(["report", str(asked), "--samples", str(out)]) == 2 and not out.exists()
+    assert main(["report", str(asked), "--samples", str(out)]) == 2 and out.read_text()
     assert "--samples is for coding tasks" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """A report of hand-made runs: the numbers that the tables say, the page that holds no text of others as markup."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ from reasoner.batch import Folder, Record
 from reasoner.batch.timing import Times
 from reasoner.cli import main
 from reasoner.errors import ConfigError
+from reasoner.estimates import wilson
 from reasoner.report import Run, page, read_runs, tables
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7 * 7 }}$x^2$&amp;"
@@ -48,7 +50,8 @@ def written(path: Path, solved: list[list[int]], tokens: int = 100, sha256: str 
 
 
 def table(runs: list[Run], title: str) -> list[tuple[str, ...]]:
-    return list(next(t for t in tables(runs, chance) if t.title == title).rows)
+    """Its rows as they are shown."""
+    return [tuple(map(str, row)) for row in next(t for t in tables(runs, chance) if t.title == title).rows]
 
 
 def test_solved_and_cost_are_what_the_records_say(tmp_path: Path) -> None:
@@ -101,7 +104,7 @@ def test_one_task_says_nothing_of_others(tmp_path: Path) -> None:
     assert (tasks, says) == ("1", "noise") and points.startswith("+100.0  [-")
     [run] = read_runs([written(tmp_path / "c", [[1, 1, 1]] * 3)])
     assert table([run], "Solved")[0][3] == "100.0%  [43.9%, 100.0%]"
-    assert table([run], "Coverage")[0][1] == "100% [44%, 100%]"
+    assert table([run], "Coverage")[0][1] == "100%  [44%, 100%]"
 
 
 def test_what_the_runs_were_told_differently_is_named(tmp_path: Path) -> None:
@@ -117,6 +120,37 @@ def test_runs_of_other_problems_are_said_to_be_paired_by_id_alone(tmp_path: Path
     assert note.endswith(" C: other problem files, so tasks are paired by id alone.")
     assert table(runs, "Told differently") == [("problems", "of a (a)", "of b (a)", "of c (01234567)")]
     assert not [t for t in tables(runs[:2], chance) if t.title == "Told differently" or "by id alone" in t.note]
+
+
+def test_a_report_says_what_a_run_was(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from reasoner.report.charts import charts
+
+    settings = {
+        "search": {"strategy": "vote", "attempts": 8},
+        "budget": {"effort": "low", "tokens": 4000, "wall_s": 0.0},
+    }
+    with Folder(tmp_path / "a", {"config": settings}) as folder:
+        folder.confirm({})
+        folder.append(Record("t", 0, 1, "solved", 0, core="tiny<b>", level="bwrap"))
+    runs = read_runs([tmp_path / "a"])
+    row = ("A", "tiny<b>", "vote, 8 attempts at most", "effort low", "4000 tokens", "bwrap")
+    assert table(runs, "Runs") == [row]
+    [chart] = charts(runs, chance)
+    assert chart.legend == ("A: tiny<b>; vote, 8 attempts at most; effort low; 4000 tokens; bwrap",)
+    assert "A: tiny&lt;b&gt;; vote" in page(runs, [], [chart])
+
+
+def test_what_is_printed_for_programs_has_numbers(tmp_path: Path, capsys) -> None:
+    a, b = written(tmp_path / "a", [[1], [0], [1]]), written(tmp_path / "b", [[1], [1], [1]])
+    assert main(["report", str(a), str(b), "--json"]) == 0
+    found = {each["title"]: each for each in json.loads(capsys.readouterr().out)["tables"]}
+    share = found["Solved"]["rows"][0][3]
+    assert share == {"text": "66.7%  [20.8%, 93.9%]", **vars(wilson(2, 3))}
+    points = found["Compared"]["rows"][0][2]
+    assert points["value"] == pytest.approx(100 / 3) and points["low"] <= points["value"] <= points["high"]
+    assert [cell["value"] for cell in found["Cost"]["rows"][0][1:4]] == [330, 110, 165]
+    assert found["Runs"]["rows"][0][0] == "A"
 
 
 def test_a_run_without_one_graded_task_is_shown_as_such(tmp_path: Path) -> None:
