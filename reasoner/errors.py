@@ -8,6 +8,7 @@ What our surroundings do wrong is one of these. Every message says what happened
     ├── TaskError         a task cannot be read: no tests, a broken line, a path that escapes
     ├── ModelError        weights cannot be found, fetched, verified or converted
     ├── CoreError         an engine or a server cannot complete what was asked
+    │   └── RefusedError  a server takes other requests, and not this one
     ├── SandboxError      a world cannot be opened, or was lost
     ├── ToolError         a tool's manifest or program cannot be used
     └── TraceError        a recorded trace cannot be read or written
@@ -32,6 +33,10 @@ class ModelError(ReasonerError):
 
 class CoreError(ReasonerError):
     """An engine or a server cannot complete what was asked."""
+
+
+class RefusedError(CoreError):
+    """A server takes other requests, and not this one: asking again says the same."""
 
 
 class SandboxError(ReasonerError):

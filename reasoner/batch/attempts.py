@@ -8,7 +8,7 @@ from typing import Protocol
 
 from reasoner.batch.records import Key, Record, record_of
 from reasoner.batch.timing import Stopwatch
-from reasoner.errors import CoreError, SandboxError, TaskError, ToolError
+from reasoner.errors import CoreError, RefusedError, SandboxError, TaskError, ToolError
 from reasoner.runtime import Reasoner
 from reasoner.telemetry import spans
 from reasoner.trace import Listener, Recorder, read
@@ -82,7 +82,7 @@ class Here:
                 result = await reasoner.solve(job.task, recorder, watch, listener, spanned)
             times = watch.times()
             return Attempted(record_of(result, epoch=job.epoch, attempt=number, seed=seed, trace=name, times=times))
-        except TaskError as error:
+        except (TaskError, RefusedError) as error:
             ended = replace(record, outcome="unusable", reason=str(error))
             return Attempted(replace(ended, spent=_spent(trace), times=watch.times()))
         except (CoreError, SandboxError, ToolError) as error:

@@ -58,7 +58,8 @@ class Folder:
             if force_new and self.began:
                 self._move_away()
             self._check()
-            self.done = self._read_done()
+            self.done, self.failed = self._read()
+            """What has its last word, and what has none but failed before."""
         except BaseException:
             self._results.close()
             raise
@@ -176,13 +177,15 @@ class Folder:
                     " -o, or --force-new, which keeps that run under another name"
                 )
 
-    def _read_done(self) -> set[Key]:
+    def _read(self) -> tuple[set[Key], set[Key]]:
         path = self.path / RESULTS
         ends: list[int] = []
-        done = {record.key for record in read_records(path, ends.append) if record.is_last_word}
+        done, others = set[Key](), set[Key]()
+        for record in read_records(path, ends.append):
+            (done if record.is_last_word else others).add(record.key)
         for end in ends:
             os.truncate(path, end)
-        return done
+        return done, others - done
 
     def _write(self, name: str, value: Json) -> None:
         """All of it or nothing, whatever ends the process."""

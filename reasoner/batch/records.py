@@ -14,7 +14,7 @@ from reasoner.types import Files, Json, Report, Result, Status
 
 Outcome = Status | Literal["failed", "unusable"]
 """`failed`: our surroundings failed, so nothing is known of the task and it is tried again. `unusable`: the task itself
-cannot be put to a model, or its tests cannot run."""
+cannot be put to a model, or its tests cannot run; or a server that completes others does not take it."""
 Key = tuple[str, int]
 """A task's id and an epoch: what has at most one last word."""
 _MEASURED = ("attempt", "trace", "spent", "times")

@@ -48,7 +48,7 @@ async def run(
     now: Callable[[], float] = time.time,
 ) -> None:
     """Do all jobs that `folder` has no last word on, `workers` at a time (None: as many as keep the core busy), in
-    their order. Cancelling lets go of those in flight; their traces are kept.
+    their order, those that failed before last. Cancelling lets go of those in flight; their traces are kept.
 
     Raises:
         ConfigError: what is in `folder` was done by another core.
@@ -72,7 +72,8 @@ async def drive(
     """The same, whoever makes the attempts; a task begins when `admission` says so."""
     core = maker.core
     folder.confirm({"core": {"name": core.name, "digest": core.digest}, "sandbox": maker.level})
-    queue = deque(job for job in jobs if job.key not in folder.done)
+    left = (job for job in jobs if job.key not in folder.done)
+    queue = deque(sorted(left, key=lambda job: job.key in folder.failed))
     crew = _Crew(maker, queue, folder, admission, watcher, pauses)
     working = [asyncio.create_task(crew.work()) for _ in range(min(admission.most, len(queue)))]
     try:

@@ -8,7 +8,7 @@ import pytest
 from reasoner import trace
 from reasoner.batch import Record, run, summarise
 from reasoner.cores.scripted import Reply
-from reasoner.errors import CoreError, SandboxError
+from reasoner.errors import CoreError, RefusedError, SandboxError
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.stopping import BudgetSpent
@@ -132,6 +132,31 @@ async def test_a_task_that_failed_is_tried_again_on_resume_and_the_others_are_no
         summary = summarise(into.records(), 8)
     assert len(mended.core.asked) == 1
     assert (summary.done, summary.failed) == (8, 0)
+
+
+async def test_a_task_that_a_well_server_refuses_is_unusable_at_once_and_holds_nobody_up(
+    reasoner, jobs, folder
+) -> None:
+    def says(text, sampling):
+        if "What is 0 " in text:
+            raise RefusedError("the server answered 400 (this prompt is filtered): shorten the prompt")
+        return Reply("Answer: 1")
+
+    with folder() as into:
+        await run(reasoner(says), jobs(4), into, workers=1)
+        records = list(into.records())
+    assert [r.outcome for r in records if r.task == "q/0"] == ["unusable"]
+    assert len(records) == len(into.done) == 4
+
+
+async def test_what_failed_before_comes_last_when_a_run_is_gone_on_with(reasoner, jobs, folder) -> None:
+    def says(text, sampling):
+        return Reply(fails="lost") if any(f"What is {n} " in text for n in (0, 1, 2)) else Reply("Answer: 1")
+
+    for _ in range(2):
+        with folder() as into, pytest.raises(CoreError, match="3 tasks in a row failed"):
+            await run(reasoner(says), jobs(6), into, workers=1, pauses=())
+    assert [r.task for r in into.records()] == ["q/0", "q/1", "q/2", "q/3", "q/4", "q/5", "q/0", "q/1", "q/2"]
 
 
 async def test_when_everything_fails_the_run_ends_before_it_has_tried_everything(reasoner, jobs, folder) -> None:

@@ -12,7 +12,7 @@ from reasoner.cores.remote.probe import discover, still
 from reasoner.cores.remote.row import Row
 from reasoner.cores.remote.wire import Retry, Wire
 from reasoner.dialect.tokenizer import ByteTokenizer, HubTokenizer, Tokenizer
-from reasoner.errors import CoreError
+from reasoner.errors import CoreError, RefusedError
 from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 LINGER_EVENTS = 4
@@ -24,6 +24,7 @@ class RemoteCore:
     """Made by `connect`. `info.name` begins with how the server is spoken to: vllm, llamacpp, sglang or chat.
 
     Raises (all calls):
+        RefusedError: the server does not take this prefix, and goes on to complete another.
         CoreError: the prefix cannot be sent, or the server did not complete it; the next call works again.
     """
 
@@ -32,6 +33,8 @@ class RemoteCore:
         self.tokenizer = tokenizer
         self._wire = wire
         self._server = server
+        self._completed: tuple[Sequence[int], Sampling] | None = None
+        """What it completed last."""
 
     @classmethod
     async def connect(
@@ -66,15 +69,21 @@ class RemoteCore:
     async def stream(self, prefix: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
         exchange = self._exchange(prefix, sampling)
         row = Row(self.tokenizer, sampling, exchange.limit)
-        async with aclosing(self._wire.events(exchange.path, exchange.body)) as events:
-            async for event in events:
-                piece = row.take(exchange.read(event))
-                if row.finish:
-                    await _linger(exchange, events)
-                    yield row.done(piece, exchange.usage(len(row.ids)))
-                    return
-                if piece.ids:
-                    yield piece
+        try:
+            async with aclosing(self._wire.events(exchange.path, exchange.body)) as events:
+                async for event in events:
+                    piece = row.take(exchange.read(event))
+                    if row.finish:
+                        self._completed = prefix, sampling
+                        await _linger(exchange, events)
+                        yield row.done(piece, exchange.usage(len(row.ids)))
+                        return
+                    if piece.ids:
+                        yield piece
+        except RefusedError as error:
+            if not await self._still_completes():
+                raise CoreError(str(error)) from error
+            raise
         raise CoreError(f"{self._wire.name} broke off after {len(row.ids)} tokens: ask again, and look at its log")
 
     async def complete(self, prefix: Sequence[int], sampling: Sampling) -> Completion:
@@ -102,6 +111,18 @@ class RemoteCore:
     async def check(self) -> None:
         """Ask the server whether it still serves this model. Raises `CoreError` where it does not."""
         await still(self._wire, self._server, self.info.name.partition(":")[2], self.info.digest)
+
+    async def _still_completes(self) -> bool:
+        """Whether it takes what it completed before: then it is the request that it does not take, not any."""
+        if self._completed is None:
+            return False
+        prefix, sampling = self._completed
+        exchange = self._exchange(prefix, replace(sampling, max_tokens=1))
+        with suppress(CoreError):
+            async with aclosing(self._wire.events(exchange.path, exchange.body)) as events:
+                async for _ in events:
+                    return True
+        return False
 
     async def close(self) -> None:
         await self._wire.close()

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import httpx
 
-from reasoner.errors import CoreError
+from reasoner.errors import CoreError, RefusedError
 
 ANSWER_CAP = 64 * 2**20
 LINE_CAP = 4 * 2**20
@@ -34,6 +34,8 @@ _REMEDIES = {
     413: "shorten the prompt",
     429: "wait, or run fewer branches at once",
 }
+_REFUSED = (400, 413, 422)
+"""What a server says of a request that it reads, and does not take."""
 
 
 class Away(CoreError):
@@ -73,7 +75,8 @@ class Wire:
     """Paths that begin with "/v1" go to the OpenAI-compatible part of the server, others to its root.
 
     Raises (all calls):
-        CoreError: the server cannot be reached, refuses, answers what is not JSON, breaks off, or takes too long.
+        RefusedError: the server does not take this request.
+        CoreError: it cannot be reached, fails, answers what is not JSON, breaks off, or takes too long.
     """
 
     def __init__(self, base_url: str, api_key: str | None, timeout_s: float, retry: Retry) -> None:
@@ -162,7 +165,8 @@ class Wire:
         text = f"answered {status} to {request.url.path} ({self.shown(said)})"
         if status == 429 or (status >= 500 and status != 501):
             return _Trouble(text, _retry_after(response.headers.get("retry-after", "")))
-        raise CoreError(f"{self.name} {text}: {_REMEDIES.get(status, 'check the URL')}")
+        kind = RefusedError if status in _REFUSED else CoreError
+        raise kind(f"{self.name} {text}: {_REMEDIES.get(status, 'check the URL')}")
 
     async def _pause(self, trouble: _Trouble, attempt: int, deadline: _Deadline) -> None:
         wait = self._retry.pause(attempt - 1) if trouble.wait_s is None else trouble.wait_s

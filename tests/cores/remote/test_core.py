@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reasoner.errors import CoreError
+from reasoner.errors import CoreError, RefusedError
 from reasoner.protocols import Core
 from reasoner.types import Sampling
 from tests.cores.remote.conftest import Answer, Server, events, listing, says
@@ -74,6 +74,26 @@ async def test_whatever_a_server_does_is_a_core_error_and_the_next_call_works(
     assert "sk-secret" not in str(caught.value)
     server.on(PATH, events(chunk(7, finish="stop")))
     assert (await core.complete([1], Sampling(max_tokens=9))).ids == (7,)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_request_is_refused_where_the_server_goes_on_to_complete_another(
+    server: Server, core: Any, status: int
+) -> None:
+    no, yes = says({"error": "too long"}, status), events(chunk(7, finish="stop"))
+    server.on(PATH, no)
+    with pytest.raises(CoreError, match="too long") as caught:
+        await core.complete([1], Sampling(max_tokens=9))
+    assert not isinstance(caught.value, RefusedError), "nothing was completed before, so the model's name may be wrong"
+    server.on(PATH, yes, no, yes)
+    await core.complete([1], Sampling(max_tokens=9))
+    with pytest.raises(RefusedError, match="too long"):
+        await core.complete([2, 3], Sampling(max_tokens=9))
+    assert server.bodies(PATH)[-1]["max_tokens"] == 1
+    server.on(PATH, no)
+    with pytest.raises(CoreError, match="too long") as caught:
+        await core.complete([2, 3], Sampling(max_tokens=9))
+    assert not isinstance(caught.value, RefusedError), "it takes nothing any more"
 
 
 async def test_leaving_a_stream_frees_the_row(server: Server, core: Any) -> None:
