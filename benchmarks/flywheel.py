@@ -3,35 +3,41 @@
     python benchmarks/flywheel.py --core ADAPTER [--rows ROW …] [--wheel DIR] [--quick]
 
     protocol      500 episodes on MBPP test at temperature 0.8, nothing masked: share of steps that parse, with the
-                  untrained control tokens beside it
-    backtrack     from the same failed nodes and with as many tokens left: step back, go on in the context, begin anew
-    solved        MBPP at equal tokens: the trained core against the driven base and plain best-of-N
+                  untrained control tokens beside it on 50 of them
+    backtrack     from the failed nodes of these episodes and with as many tokens left: step back, go on in the context,
+                  begin anew
+    solved        MBPP at equal tokens, 300, 500 (the claim) and 1,000 a task: the trained core against the driven base,
+                  and against plain best-of-N as it was recorded
     gsm8k         held-out problems, greedy with the Python tool, against the base core's own chain of thought
     reward        a reward head against certainty as selector, best of 16, on code and on maths (base core)
     generations   what the gate said of each generation of --wheel, a directory of `reasoner flywheel`
 
 MBPP test is ids 11-510 (by default 150 of them, `--set mbpp-test` for all); the GSM8K problems are 300 of the training
 file that nothing is taught from (`benchmarks/baseline.py` draws them). Everything that runs the model goes on where it
-was interrupted: one line a task in `runs/flywheel/`. Rows `gsm8k` and `reward` read what `benchmarks/baseline.py`
-recorded, and say which command records what is missing. Intervals are over tasks, 95 %.
+was interrupted: one line a task in `runs/flywheel/`. Rows `solved`, `gsm8k` and `reward` read what
+`benchmarks/baseline.py` recorded, and say which command records what is missing. Intervals are over tasks, 95 %.
 """
 
 import argparse
 import asyncio
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from baseline import mbpp_ids
-from flywheel_heads import selectors
+from flywheel_heads import SAMPLES, selectors
 from flywheel_live import ARMS, Row, again, live, parsed, untrained
 from records import ROOT, read, recording
 
 from reasoner.config import SearchConfig, SpeechConfig
 from reasoner.estimates import Difference, difference, wilson
+from reasoner.figures import Draws, Run, against
 from reasoner.flywheel import generations
+from reasoner.replay.pools import read_pools
+from reasoner.verifiers import certainty
 
 Figures = dict[str, dict[str, Any]]
 BASE = "base"
@@ -46,8 +52,7 @@ def main() -> None:
     parser.add_argument("--core", metavar="ADAPTER", default="", help="path or name of the trained adapter")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--set", default="mbpp-short", choices=("mbpp-short", "mbpp-test", "mbpp-validation"))
-    parser.add_argument("--tokens", type=int, default=2000, help="of one task in row `solved` (default 2000)")
-    parser.add_argument("--left", type=int, default=1000, help="tokens left in row `backtrack` (default 1000)")
+    parser.add_argument("--left", type=int, default=500, help="tokens left in row `backtrack` (default 500)")
     parser.add_argument("--wheel", type=Path, help="a directory of `reasoner flywheel`")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--quick", action="store_true", help="four tasks of each row that runs the model")
@@ -72,24 +77,33 @@ def chosen(flags: argparse.Namespace) -> list[str]:
 
 
 def protocol(flags: argparse.Namespace) -> Figures:
-    """One attempt a task over all of MBPP test, with what each step was; the same with control tokens never trained."""
-    ids = chosen(flags) if flags.quick else sorted(map(str, mbpp_ids("mbpp-test")), key=int)
-    search = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
-    free = SpeechConfig(grammar=False)
+    """One attempt a task over all of MBPP test, with what each step was; the same on a few, never trained."""
+    whole = sorted(map(str, mbpp_ids("mbpp-test")), key=int)
+    few = random.Random(0).sample(whole, UNTRAINED)
     found: Figures = {}
-    for name, core in (("trained", flags.core), ("untrained", str(untrained(ROOT / "runs" / "flywheel")))):
-        rows = asyncio.run(live(f"protocol-{name}", core, search, ids, flags, speech=free, said=parsed))
+    for name, core, ids in (
+        ("trained", flags.core, whole),
+        ("untrained", str(untrained(ROOT / "runs" / "flywheel")), few),
+    ):
+        rows = episodes(name, core, chosen(flags) if flags.quick else ids, flags)
         good, bad = (sum(row[key] for row in rows.values()) for key in ("good", "bad"))
         share = wilson(good, good + bad)
-        against = f"{good + bad} steps of {len(rows)} episodes, {points(share.low)} to {points(share.high)}"
-        found[f"protocol_{name}"] = figure(points(share.value), 99 if name == "trained" else None, "%", against)
+        steps = f"{good + bad} steps of {len(rows)} episodes, {points(share.low)} to {points(share.high)}"
+        found[f"protocol_{name}"] = figure(points(share.value), 99 if name == "trained" else None, "%", steps)
     return found
+
+
+def episodes(name: str, core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
+    """One attempt at each task, nothing masked, with its trace."""
+    search = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
+    free = SpeechConfig(grammar=False)
+    return asyncio.run(live(f"protocol-{name}", core, search, ids, flags, speech=free, traced=True, said=parsed))
 
 
 def backtrack(flags: argparse.Namespace) -> Figures:
     """Nodes whose tests failed, then each arm from there."""
     ids = chosen(flags)
-    asyncio.run(live("failed", flags.core, FIRST, ids, flags, speech=SpeechConfig(failed="end"), traced=True))
+    episodes("trained", flags.core, ids, flags)
     arms = {arm: asyncio.run(again(arm, flags.core, ids, flags)) for arm in ARMS}
     shares = {arm: solved(rows) for arm, rows in arms.items()}
     other = max((arm for arm in ARMS if arm != "backtrack"), key=lambda arm: mean(shares[arm].values()))
@@ -99,20 +113,43 @@ def backtrack(flags: argparse.Namespace) -> Figures:
 
 
 def equal(flags: argparse.Namespace) -> Figures:
-    """The trained core against the better of the driven base and plain sampling."""
-    ids, arms = chosen(flags), {}
-    many = SearchConfig("best_of_n", attempts=1000, temperature=0.8)
-    for name, core, search in (
-        ("trained", flags.core, SearchConfig(attempts=1000)),
-        ("driven", BASE, SearchConfig(attempts=1000)),
-        ("best-of-N", BASE, many),
-    ):
-        rows = asyncio.run(live(f"solved-{name}-{flags.tokens}", core, search, ids, flags, tokens=flags.tokens))
-        arms[name] = solved(rows)
-    other = max(("driven", "best-of-N"), key=lambda arm: mean(arms[arm].values()))
-    by = paired(arms[other], arms["trained"])
-    told = ", ".join(f"{arm} {points(mean(found.values()))}" for arm, found in arms.items())
-    return {"solved": against_other(by, 5, f"{told}; {flags.tokens} tokens a task, {by.tasks} tasks")}
+    """The trained core against the better of the driven base and plain sampling, at several budgets."""
+    plain = plain_pools(flags)
+    ids = [task for task in chosen(flags) if task in plain]
+    return {name: one for tokens in TOKENS for name, one in _at(tokens, ids, plain, flags).items()}
+
+
+def _at(tokens: int, ids: Sequence[str], plain: Mapping[str, Draws], flags: argparse.Namespace) -> Figures:
+    """Plain sampling is given as many tokens a task as the trained core computed."""
+    search, rows = SearchConfig(attempts=1000, width=1), {}
+    for name, core in (("trained", flags.core), ("driven", BASE)):
+        rows[name] = asyncio.run(live(f"solved-{name}-{tokens}", core, search, ids, flags, tokens=tokens))
+    arms = {name: solved(found) for name, found in rows.items()}
+    tasks = sorted(arms["trained"].keys() & arms["driven"].keys())
+    if not tasks:
+        raise Missing("no task came so far that it can be compared")
+    runs = [Run(bool(arms["trained"][task]), spent(rows["trained"][task])) for task in tasks]
+    beside = against(runs, [plain[task] for task in tasks], np.random.default_rng(0))
+    driven = paired(arms["driven"], arms["trained"])
+    by = min(driven, beside.by, key=lambda found: found.by.value)
+    used = {name: mean(spent(found[task]) for task in tasks) for name, found in rows.items()}
+    told = ", ".join(
+        f"{name} {points(share)} ({cost:.0f})"
+        for name, share, cost in (
+            ("trained", mean(arms["trained"][t] for t in tasks), used["trained"]),
+            ("driven", mean(arms["driven"][t] for t in tasks), used["driven"]),
+            ("best-of-N", beside.plain.value, beside.plain_tokens),
+        )
+    )
+    goal = 5 if tokens == CLAIM else None
+    return {f"solved_{tokens}": against_other(by, goal, f"{told}; at most {tokens} tokens a task, {len(tasks)} tasks")}
+
+
+def plain_pools(flags: argparse.Namespace) -> dict[str, Draws]:
+    """Recorded samples of each task of the set, in the order of drawing; the first assert could be seen."""
+    recorded(flags.set)
+    pools = read_pools([recording(flags.set)])
+    return {pool.task: pool.draws(certainty.SOURCE) for pool in pools if len(pool.samples) >= SAMPLES}
 
 
 def gsm8k(flags: argparse.Namespace) -> Figures:
@@ -163,7 +200,9 @@ ROWS: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "reward": reward,
     "generations": wheel,
 }
-FIRST = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
+UNTRAINED = 50
+"""Episodes of the core whose control tokens were never trained: enough to see that it cannot speak."""
+TOKENS, CLAIM = (300, 500, 1000), 500
 
 
 # --- figures ---
@@ -187,6 +226,11 @@ def paired(first: dict[str, float], second: dict[str, float]) -> Difference:
     return difference([first[t] for t in tasks], [second[t] for t in tasks], np.random.default_rng(0))
 
 
+def spent(row: Row) -> int:
+    """Tokens computed, discarded branches included."""
+    return int(row["spent"]["prefilled"] + row["spent"]["decoded"] + row["spent"]["verifier"])
+
+
 def mean(values: Any) -> float:
     held = list(values)
     return sum(held) / max(1, len(held))
@@ -196,7 +240,7 @@ def points(share: float) -> float:
     return round(100 * share, 1)
 
 
-def against_other(by: Difference, goal: float, told: str) -> dict[str, Any]:
+def against_other(by: Difference, goal: float | None, told: str) -> dict[str, Any]:
     interval = f"{points(by.by.low)} to {points(by.by.high)}"
     return figure(points(by.by.value), goal, "points", f"{told}; interval {interval}")
 

@@ -27,6 +27,7 @@ def selectors(
     base = models.resolve(models.default())
     one = student.load(base, {}, {})
     prompts = {name: _prompts(name, HubTokenizer(base), flags) for name in (train, test)}
+    taught, asked = (sorted(rows, key=lambda row: (row["task"], row["sample"])) for rows in (taught, asked))
     fitting = list(_judged(taught, prompts[train], flags.quick))
     held = list(_judged(asked, prompts[test], flags.quick))
     head = heads.fit(heads.places(fitting, _states(one, fitting, train)))

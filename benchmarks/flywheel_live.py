@@ -22,11 +22,14 @@ from reasoner.ledger import Budget
 from reasoner.models import adapter
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
-from reasoner.trace import Recorder, Trace, read
+from reasoner.trace import Added, Recorder, Trace, read
 from reasoner.types import Task
 
 Row = dict[str, Any]
-SIDE_BY_SIDE = 12
+SIDE_BY_SIDE = 48
+"""Tasks, each of which grows one attempt at a time."""
+EPISODES = "protocol-trained"
+"""The run whose episodes tell how much parses, and from whose failed nodes arms go on."""
 USUAL = SpeechConfig()
 ARMS = {"backtrack": "backtrack", "go on": "act", "restart": "end"}
 """What each does whenever tests have failed, as `SpeechConfig.failed` says it."""
@@ -58,18 +61,19 @@ async def live(
 
 
 async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
-    """By task whose first attempt failed, what came of it in this arm with `flags.left` more tokens. An arm that begins
-    anew has a search of its own, which knows nothing of the first. What would be cached had it gone on at once (the
-    prompt, in the other arms the failed branch too) is read again here and counts for none of them."""
+    """By task whose first code failed, what came of it in this arm with `flags.left` more tokens. In all arms another
+    attempt follows one that is over; one that begins anew has a search of its own, which knows nothing of the first.
+    What would be cached had it gone on at once (the prompt, in the other arms the failed branch too) is read again here
+    and counts for none of them."""
     kept = _kept(f"arm-{arm.replace(' ', '-')}-{flags.left}", core)
     found = _read(kept)
-    failed = [task for task in tasks(ids, flags) if _failed(_trace("failed", core, task))]
+    fell = {task.id: past for task in tasks(ids, flags) if (past := _fell(_trace(EPISODES, core, task)))}
     fresh = ARMS[arm] == "end"
-    search = SearchConfig("best_of_n", attempts=1000 if fresh else 1, width=1, temperature=0.8, seed=1)
+    search = SearchConfig("best_of_n", attempts=1000, width=1, temperature=0.8, seed=1)
     config = _config(core, search, SpeechConfig(failed=ARMS[arm]), 0)  # type: ignore[arg-type]
 
     async def one(reasoner: Reasoner, task: Task) -> Row:
-        past = read(_trace("failed", core, task))
+        past = fell[task.id]
         tree = past.tree()
         if fresh:
             bounded = replace(reasoner, budget=Budget(tokens=len(tree.ids(tree.root)) + flags.left))
@@ -79,8 +83,9 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
             result = await replace(reasoner, budget=Budget(tokens=spent + flags.left)).resume(task, past)
         return {"solved": result.status == "solved", "spent": dict(result.spent)}
 
-    await _all(config, [task for task in failed if task.id not in found], one, kept, found)
-    return {task.id: found[task.id] for task in failed if task.id in found}
+    todo = [task for task in tasks(list(fell), flags) if task.id not in found]
+    await _all(config, todo, one, kept, found)
+    return {task: found[task] for task in fell if task in found}
 
 
 def parsed(reasoner: Reasoner, trace: Trace) -> Row:
@@ -148,10 +153,16 @@ def _config(core: str, search: SearchConfig, speech: SpeechConfig, tokens: int) 
     )
 
 
-def _failed(path: Path) -> bool:
-    """Whether a trace ends with tests that failed."""
-    last = read(path).tree().nodes[-1].score("visible") if path.exists() else None
-    return last is not None and last < 1.0
+def _fell(path: Path) -> Trace | None:
+    """A trace up to the first node whose tests failed; None where there is none."""
+    if not path.exists():
+        return None
+    trace = read(path)
+    for at, event in enumerate(trace.events, 1):
+        score = event.node.score("visible") if isinstance(event, Added) else None
+        if score is not None and score < 1.0:
+            return Trace(trace.events[:at], times=trace.times[:at])
+    return None
 
 
 def _folder(core: str) -> Path:

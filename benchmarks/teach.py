@@ -2,12 +2,13 @@
 
     python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship] [-- flags of `reasoner flywheel` …]
 
-Writes `tasks.jsonl` (MBPP ids 601-974, and 400 GSM8K problems) and `held-out.jsonl` (MBPP ids 511-600, and 60 other
-GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt. What is reported on is
-neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to `reported.jsonl`, and a
-task that shares its text is not learnt from. With `--ship` the adapter that was promoted last is put into `adapters/`,
-where it is used by default. Its 9 MB are shipped, and not rows to train from: training takes hours on a CPU, and a user
-is to have the core at once.
+Writes `tasks.jsonl` (by default 160 of MBPP's ids 601-974, and 120 GSM8K problems) and `held-out.jsonl` (MBPP ids
+511-600, and 60 other GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
+What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
+`reported.jsonl`, and a task that shares its text is not learnt from. How it searches and trains is `HOW`, sized for a
+session on two CPU cores; flags of `reasoner flywheel` given after -- win over it, such as `-- --attempts 8 --checks 3`.
+With `--ship` the adapter that was promoted last is put into `adapters/`, where it is used by default. Its 9 MB are
+shipped, and not rows to train from: training takes hours on a CPU, and a user is to have the core at once.
 """
 
 import argparse
@@ -28,13 +29,19 @@ from reasoner.models import adapter
 from reasoner.models.adapters import BASE
 
 CHECKED = 60
-HOW = ("--visible", "first", "--strategy", "best_of_n", "--attempts", "6", "--temperature", "0.8", "--tokens", "3000")
+HOW = (
+    *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "2", "--temperature", "0.8"),
+    *("--context", "350", "--batch", "8", "--rate", "4e-4", "--epochs", "2"),
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the flywheel's directory")
     parser.add_argument("--generations", type=int, default=2)
+    parser.add_argument("--code", type=int, default=160, metavar="N", help="MBPP tasks (default 160)")
+    parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
+    parser.add_argument("--most", type=int, default=200, metavar="N", help="tokens of one attempt (default 200)")
     parser.add_argument("--ship", action="store_true", help="put what was promoted into adapters/")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("more", nargs="*", metavar="FLAG", help="flags of `reasoner flywheel`, after --")
@@ -42,24 +49,26 @@ def main() -> int:
     data: Path = flags.output / "data"
     data.mkdir(parents=True, exist_ok=True)
     for name, lines in (
-        ("tasks", taught(flags.data)),
+        ("tasks", taught(flags.data, flags.code, flags.questions)),
         ("held-out", checked(flags.data)),
         ("reported", reported(flags.data)),
     ):
         (data / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (data / "settings.toml").write_text(f"[search]\nmax_tokens = {flags.most}\n")
     turn = ["flywheel", data / "tasks.jsonl", "--held-out", data / "held-out.jsonl", "-o", flags.output]
-    turn += ["--measured", data / "reported.jsonl", *HOW]
+    turn += ["--measured", data / "reported.jsonl", "--config", data / "settings.toml", *HOW]
     code = reasoner([*map(str, turn), "--generations", str(flags.generations), *flags.more])
     if not code and flags.ship:
         ship(flags.output)
     return code
 
 
-def taught(data: Path) -> Iterator[dict[str, Any]]:
-    """Code and questions by turns, so that the first few are of both kinds."""
-    code, questions = list(mbpp(data, "mbpp-train")), [question(*one) for one in learnt(data / "gsm8k_train.jsonl")]
-    both = [*code, *questions]
-    random.Random(0).shuffle(both)
+def taught(data: Path, code: int, questions: int) -> Iterator[dict[str, Any]]:
+    """So many of each, drawn, in an order that mixes both."""
+    chance = random.Random(0)
+    tasks, problems = list(mbpp(data, "mbpp-train")), [question(*one) for one in learnt(data / "gsm8k_train.jsonl")]
+    both = [*chance.sample(tasks, min(code, len(tasks))), *chance.sample(problems, min(questions, len(problems)))]
+    chance.shuffle(both)
     yield from both
 
 

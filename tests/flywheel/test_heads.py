@@ -44,6 +44,16 @@ def test_states_are_kept_and_gone_on_with(tiny: Tiny, tmp_path: Path) -> None:
         heads.states(one, given[:3], cache)
 
 
+def test_states_of_one_tasks_rows_are_those_that_each_has_alone(tiny: Tiny, tmp_path: Path) -> None:
+    one = student.load(tiny.directory, tiny.controls, tiny.like, Low(rank=2), dtype="float32", device="cpu")
+    given = [
+        Judged("t", (256, *b"the same prompt: ", *text), (Mark(9, 0.5), Mark(20, 1.0))) for text in (b"yes", b"noo")
+    ]
+    together = heads.states(one, given, tmp_path / "together.safetensors")
+    alone = [heads.states(one, [row], tmp_path / f"{row.ids[-1]}.safetensors") for row in given]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+
+
 def test_labels_that_are_all_alike_are_refused() -> None:
     same = heads.Places(torch.randn(9, 4), torch.ones(9), torch.ones(9), tuple(map(str, range(9))))
     with pytest.raises(ConfigError, match="right and wrong ends"):
