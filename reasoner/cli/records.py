@@ -101,8 +101,9 @@ def find(name: str, folder: Path) -> Path:
 def _misled(name: str, given: Path) -> str:
     """What is wrong with a path that is no trace's."""
     if not given.is_dir():
-        there = _paths(given.parent)
-        near = difflib.get_close_matches(given.name, [path.name for path in there], 1, cutoff=0.0)
+        there = [path.name for path in _paths(given.parent)]
+        alike = [each for each in there if given.stem in each]
+        near = difflib.get_close_matches(given.name, alike or there, 1, cutoff=0.0)
         return f"{name} does not exist: " + (f"the nearest there is {near[0]}" if near else "give the path of a record")
     own = next(iter(_paths(given / "traces")), None)
     if own:

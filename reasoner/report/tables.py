@@ -38,7 +38,7 @@ def said(run: Run) -> tuple[str, ...]:
     """Core, strategy, what stops a search, its budget, and its sandbox."""
     told = run.settings
     strategy = str(told.get("search.strategy") or "")
-    if strategy and (attempts := told.get("search.attempts")):
+    if strategy not in ("", "single") and (attempts := told.get("search.attempts")):
         strategy += f", {attempts} attempts at most"
     stops = {"effort": "effort {}", "confidence": "{} sure", "stop": "{}"}
     bounds = {"tokens": "{} tokens", "wall_s": "{} s", "tool_cpu_s": "{} s of tools", "money": "{} of money"}

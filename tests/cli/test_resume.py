@@ -238,6 +238,8 @@ def test_what_has_come_to_its_end_is_over(tmp_path: Path) -> None:
 def test_a_path_that_is_no_record_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str], command) -> None:
     path = suspended(tmp_path / "run" / "traces")
     (tmp_path / "empty").mkdir()
+    path.with_name("trouble.jsonl").write_text("")
+    os.utime(path.with_name("trouble.jsonl"), (1, 1))
     for given, said in (
         (tmp_path / "run", f"is a run, and a search is wanted: give one of its traces, such as {path}"),
         (tmp_path / "empty", "is a directory: give the path of a record, or a part of its name"),
