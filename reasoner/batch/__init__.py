@@ -11,7 +11,7 @@ summary   what all the records come to
 timing    where the seconds of a search went
 """
 
-from reasoner.batch.admission import Admission
+from reasoner.batch.admission import Admission, open_more_files
 from reasoner.batch.attempts import Attempted, Here, Job, Maker
 from reasoner.batch.folder import Folder, held_settings
 from reasoner.batch.problems import Problems, Selection, read_problems
@@ -33,6 +33,7 @@ __all__ = [
     "Watcher",
     "drive",
     "held_settings",
+    "open_more_files",
     "read_problems",
     "read_records",
     "run",

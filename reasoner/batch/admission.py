@@ -20,7 +20,7 @@ TASKS = 5
 """In flight for each row at most: of a task of one attempt, a third or less of its time may be writing."""
 WORLD_BYTES, WORLD_FILES = 32 * 2**20, 4
 """What a world holds: 24 MB of memory that nobody shares, measured in bubblewrap, and open files of this process."""
-_OTHER_FILES = 200
+_OTHER_FILES, _FILES = 200, 4096
 
 
 class Admission:
@@ -80,6 +80,14 @@ class Admission:
             if not waiter.done():
                 waiter.set_result(None)
                 return
+
+
+def open_more_files() -> None:
+    """Let this process open as many files as it may let itself: worlds hold some."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    if files != resource.RLIM_INFINITY and files < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def worlds() -> int:

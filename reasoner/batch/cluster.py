@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reasoner.batch.admission import Admission
+from reasoner.batch.admission import Admission, open_more_files
 from reasoner.batch.attempts import Attempted, Here, Job
 from reasoner.batch.records import Record
 from reasoner.errors import ConfigError, CoreError, ReasonerError, SandboxError, TraceError
@@ -231,6 +231,7 @@ class Worker:
         except ReasonerError as error:
             return error
         self._here = Here(reasoner)
+        open_more_files()
         self._admission = Admission(self._workers, self._here.core.rows)
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="reasoner-traces-")))
         return Opened(self._here.core, self._here.level)

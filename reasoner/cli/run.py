@@ -24,6 +24,7 @@ from reasoner.batch import (
     Summary,
     drive,
     held_settings,
+    open_more_files,
     read_problems,
     summarise,
 )
@@ -122,6 +123,7 @@ async def _maker(
 ) -> tuple[Maker, Admission]:
     """Who makes the attempts, and how many at once."""
     if not ray:
+        open_more_files()
         here = Here(await opened.enter_async_context(assemble(config, progress=progress)))
         return here, Admission(workers, here.core.rows)
     from reasoner.batch.cluster import connected

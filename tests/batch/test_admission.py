@@ -5,7 +5,7 @@ import resource
 from collections.abc import Callable
 
 from reasoner.batch import Folder, Job, Record, run
-from reasoner.batch.admission import TASKS, Admission, worlds
+from reasoner.batch.admission import TASKS, Admission, open_more_files, worlds
 from reasoner.runtime import Reasoner
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
@@ -54,6 +54,8 @@ def test_tasks_in_flight_grow_with_the_rows_of_the_core_as_far_as_this_machine_h
     resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
     try:
         assert worlds() <= 50, "each has files of its own open here"
+        open_more_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, 4096)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
