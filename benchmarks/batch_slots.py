@@ -36,6 +36,7 @@ class Slotted(ScriptedCore):
 
     def __init__(self, clock: VirtualClock, slots: int) -> None:
         super().__init__(says, clock=clock)
+        self.info = replace(self.info, rows=slots)
         self._free = asyncio.Semaphore(slots)
         self.used = 0.0
         self.until = 0.0
