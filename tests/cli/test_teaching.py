@@ -49,6 +49,17 @@ def test_every_kind_of_training_can_be_typed(tiny: Tiny, place: Path, capsys: py
         assert (taught / "heads" / f"{kind}.safetensors").is_file()
 
 
+def test_rows_too_long_for_the_model_are_left_out_and_said(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Row(str(n), "solved", (256, *([65] * length), 66), (False,) * length + (True, True)) for n, length in
+            enumerate((4, 600))]  # fmt: skip
+    files.write(map(files.sft_line, rows), tmp_path / "rows.jsonl")
+    where = ("--model", tiny.directory, "--device", "cpu", "--dtype", "float32", "--epochs", 1)
+    assert main(["train", "sft", *map(str, (tmp_path / "rows.jsonl", "-o", tmp_path / "taught", *where))]) == 0
+    assert "left out  1 rows longer than the context of 512" in capsys.readouterr().err
+
+
 def test_an_adapter_becomes_a_plain_model(tiny: Tiny, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     merging = ["export", "--merged", place / "merged", "--adapter", place / "taught", "--model", tiny.directory]
     assert main([*map(str, merging)]) == 0 and (place / "merged" / "model.safetensors").is_file()
