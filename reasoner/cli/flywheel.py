@@ -58,8 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> Config:
-    if arguments.traces:
-        raise ConfigError(f"a flywheel keeps its traces in {arguments.output}: leave --traces out")
     config = settings(arguments, os.environ)
     if config.core.url:
         raise ConfigError(f"the model of {config.core.url} cannot be trained from here: leave --url out")

@@ -203,7 +203,7 @@ def _flywheel(parser: Parser) -> None:
     flags.core(parser)
     flags.search(parser)
     flags.budget(parser)
-    place = flags.place(parser)
+    place = flags.place(parser, traces=False)
     place.add_argument("--workers", metavar="N", type=flags.count, help="tasks in flight")
     flags.json(place)
 

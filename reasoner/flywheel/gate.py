@@ -1,8 +1,8 @@
 """The gate: whether a core is better than the one it came from, on tasks that neither was trained on.
 
 Both had the same budget for each task and shared no cache. Tasks are what is resampled, each with what both cores came
-to on it: a core passes when the interval of the paired difference lies above 0, and when it did not compute more for
-that: a budget that one of them leaves unused makes no equal terms. Pure.
+to on it: a core passes when it solved more and that is no noise, and when it did not compute more for that: a budget
+that one of them leaves unused makes no equal terms. Pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -62,12 +62,13 @@ def decide(before: Checked, after: Checked, chance: np.random.Generator) -> Deci
     if not tasks:
         raise ConfigError("both cores were graded on no task in common: give tasks with tests to --held-out")
     first, second = ([one.solved[task] for task in tasks] for one in (before, after))
-    by = difference(first, second, chance).by
+    found = difference(first, second, chance)
+    by = found.by
     dearer = after.tokens > (1 + DEARER) * before.tokens
     points = f"{100 * by.value:+.1f} points ({100 * by.low:+.1f} to {100 * by.high:+.1f}) on {len(tasks)} tasks"
     tokens = f"{before.tokens:,.0f} tokens a task before, {after.tokens:,.0f} now"
     return Decision(
-        by.low > 0 and not dearer,
+        by.value > 0 and not found.is_noise and not dearer,
         f"{points} at {tokens}{f', which is over {DEARER:.0%} more' if dearer else ''}",
         len(tasks),
         sum(first) / len(tasks),

@@ -81,7 +81,6 @@ def test_a_training_of_another_kind_in_the_same_place_is_refused(
     ("more", "why"),
     [
         (("--url", "http://localhost:1"), "cannot be trained from here: leave --url out"),
-        (("--traces", "t"), "leave --traces out"),
         (("--held-out", "tasks.jsonl"), "0 tasks to learn from and 1 to be measured on"),
         (("--held-out", "none.jsonl"), "none.jsonl does not exist"),
     ],

@@ -28,6 +28,8 @@ def test_what_could_be_chance_is_refused() -> None:
     assert not said("0" * 39 + "1", "0" * 38 + "11").promoted
     assert not said("01" * 20, "01" * 20).promoted
     assert not said("1" * 20, "0" * 20).promoted
+    few = said("0" * 40, "0" * 35 + "1" * 5)
+    assert few.by.low > 0 and not few.promoted
 
 
 def test_what_is_better_by_computing_more_is_refused() -> None:
