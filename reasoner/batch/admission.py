@@ -30,7 +30,7 @@ class Admission:
     def __init__(self, workers: int | None = None, rows: int = CoreInfo.rows, held: int | None = None) -> None:
         most = min(TASKS * rows, worlds() if held is None else held) if workers is None else workers
         self.most = max(1, most)
-        """Tasks in flight at most."""
+        """Tasks in flight at most; whoever makes the attempts may raise it."""
         self._heads = rows + rows // 2 if workers is None else math.inf
         self._at_core: set[tuple[int, int]] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ async def connected(address: str, opening: Opening, workers: int | None = None) 
         raise _nobody_at(address, str(error).strip().splitlines()[0]) from error
     cluster = Cluster(ray, opening, workers)
     try:
-        await cluster.look()
-        if cluster.trouble and not cluster.nodes:
-            raise cluster.trouble
+        await cluster.first()
+        if not cluster.nodes:
+            raise cluster.trouble or CoreError(f"no node of {address} has a CPU: look at 'ray status'")
         yield cluster
     finally:
         await cluster.close()
@@ -104,9 +105,12 @@ class Cluster:
         self.nodes: dict[str, _Node] = {}
         self.trouble: ReasonerError | None = None
         """Why a node could not be used, the last of them."""
+        self.admission = Admission(1)
+        """How many tasks go out at once: as many as all nodes take, which each begins when it can."""
         self._ray, self._opening, self._workers = ray, opening, workers
         self._refused: set[str] = set()
         self._said: Opened | None = None
+        self._joining: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._looked = 0.0
 
@@ -120,41 +124,50 @@ class Cluster:
         assert self._said
         return self._said.level
 
-    @property
-    def admission(self) -> Admission:
-        """How many tasks go out at once. A node that joins brings no more of them; each begins its own when it can."""
-        return Admission(Admission(self._workers, self.core.rows).most * max(1, len(self.nodes)))
-
     async def attempt(self, job: Job, number: int, trace: Path, name: str, listener: Listener) -> Attempted:
         for _ in range(LOSSES):
             node = await self._free()
             node.flying += 1
             try:
                 made, recorded = await node.actor.attempt.remote(job, number, name)
-            except self._lost as error:
-                self.nodes.pop(node.name, None)
+            except self._ray.exceptions.RayTaskError as error:
+                said = f"the node {node.name[:12]} failed under {job.task.id} ({_last_line(error)}): report this"
+                break
+            except self._ray.exceptions.RayError as error:
+                self._lose(node)
                 last = f"{type(error).__name__} of the node {node.name[:12]}"
+                said = f"{LOSSES} nodes were lost under {job.task.id}, the last by {last}: see Ray's own logs"
                 continue
             finally:
                 node.flying -= 1
             _write(trace, recorded)
             listener(Wrote(0, "", int(made.record.spent.get("decoded", 0))))
             return Attempted(made.record, made.failure)
-        failure = SandboxError(f"{LOSSES} nodes were lost under {job.task.id}, the last by {last}: see Ray's own logs")
+        _write(trace, b"")
+        failure = SandboxError(said)
         record = Record(*job.key, number, "failed", 0, str(failure), core=self.core.name, level=self.level, trace=name)
         return Attempted(record, failure)
 
+    async def first(self) -> None:
+        """Look, and wait until one node is open or none can be. Nobody waits for the others."""
+        await self.look()
+        while not self.nodes and self._joining:
+            await asyncio.wait(self._joining.values(), return_when=asyncio.FIRST_COMPLETED)
+
     async def look(self) -> None:
-        """Open a reasoner on every node that is new."""
+        """Begin to open a reasoner on every node that is new."""
         self._looked = time.monotonic()
         listed = await asyncio.to_thread(self._ray.nodes)
         there = {node["NodeID"] for node in listed if node["Alive"] and node["Resources"].get("CPU")}
-        await asyncio.gather(*(self._open(name) for name in there - self.nodes.keys() - self._refused))
+        for name in there - self.nodes.keys() - self._joining.keys() - self._refused:
+            self._joining[name] = asyncio.create_task(self._open(name))
+            self._joining[name].add_done_callback(partial(self._joined, name))
 
     async def close(self) -> None:
         """Let the nodes close their cores and worlds, and end their processes."""
-        if self._looking:
-            self._looking.cancel()
+        for waiting in (self._looking, *self._joining.values()):
+            if waiting:
+                waiting.cancel()
         ends = [node.actor.close.remote() for node in self.nodes.values()]
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
@@ -162,10 +175,14 @@ class Cluster:
         for node in self.nodes.values():
             self._ray.kill(node.actor)
 
-    @property
-    def _lost(self) -> tuple[type[BaseException], ...]:
-        found = self._ray.exceptions
-        return (found.RayActorError, found.WorkerCrashedError, found.ObjectLostError, found.NodeDiedError)
+    def _joined(self, name: str, joining: asyncio.Task[None]) -> None:
+        del self._joining[name]
+
+    def _lose(self, node: _Node) -> None:
+        """What is left of it is ended: should it only have been slow, it would open a second core."""
+        if self.nodes.get(node.name) is node:
+            del self.nodes[node.name]
+            self._ray.kill(node.actor)
 
     async def _free(self) -> _Node:
         """The node with the fewest tasks. Waits while there is none; nobody waits for one that is being opened."""
@@ -183,11 +200,11 @@ class Cluster:
         actor = _actor(self._ray, name, self._opening, self._workers)
         try:
             said = await actor.open.remote()
-        except self._lost as error:
+        except self._ray.exceptions.RayTaskError as error:
+            said = SandboxError(f"the node {name[:12]} cannot work ({_last_line(error)})")
+        except self._ray.exceptions.RayError as error:
             self.trouble = SandboxError(f"the node {name[:12]} was lost while it opened ({type(error).__name__})")
             return
-        except self._ray.exceptions.RayError as error:
-            said = SandboxError(f"the node {name[:12]} cannot work ({str(error).strip().splitlines()[-1]})")
         if not isinstance(said, ReasonerError) and self._said and said.core.digest != self._said.core.digest:
             said = CoreError(f"the node {name[:12]} has another core, {said.core.name}: give all nodes one model")
         if isinstance(said, ReasonerError):
@@ -197,6 +214,7 @@ class Cluster:
             return
         self._said = self._said or said
         self.nodes[name] = _Node(name, actor)
+        self.admission.most = max(self.admission.most, len(self.nodes) * Admission(self._workers, said.core.rows).most)
 
 
 def _actor(ray: Any, name: str, opening: Opening, workers: int | None) -> Any:
@@ -266,6 +284,10 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._stack.aclose()
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _write(path: Path, recorded: bytes) -> None:

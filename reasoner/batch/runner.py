@@ -23,6 +23,8 @@ PAUSES = (5.0, 20.0, 60.0)
 """Seconds before a task is tried again after our surroundings failed."""
 _ROW = 3
 """So many tasks in a row, and all that are in flight, may fail before the run ends."""
+_LOOK_S = 1.0
+"""Between two looks at whether more tasks may be in flight than before."""
 
 
 class Watcher(Protocol):
@@ -75,9 +77,14 @@ async def drive(
     left = (job for job in jobs if job.key not in folder.done)
     queue = deque(sorted(left, key=lambda job: job.key in folder.failed))
     crew = _Crew(maker, queue, folder, admission, watcher, pauses)
-    working = [asyncio.create_task(crew.work()) for _ in range(min(admission.most, len(queue)))]
+    working: set[asyncio.Task[None]] = set()
     try:
-        await asyncio.gather(*working)
+        while queue or working:
+            more = min(admission.most - len(working), len(queue))
+            working |= {asyncio.create_task(crew.work()) for _ in range(more)}
+            ended, working = await asyncio.wait(working, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            for worker in ended:
+                worker.result()
     finally:
         for worker in working:
             worker.cancel()

@@ -1,4 +1,5 @@
-"""A run over two Ray nodes of this machine, one of which is killed in the middle: `nodes.py DIRECTORY TASKS`.
+"""A run over two Ray nodes of this machine, one of which is killed in the middle, with one task more that raises
+what nobody expects: `nodes.py DIRECTORY TASKS`.
 Prints how many records were there when it was killed."""
 
 import asyncio
@@ -18,7 +19,9 @@ from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Single
 from reasoner.trace import Event, Listener
+from reasoner.types import Task
 
+POISON = "A question that no node survives"
 SCRIPT = Path(__file__).with_name("conftest.py")
 
 
@@ -43,6 +46,8 @@ async def opening() -> AsyncIterator[Reasoner]:
     reply = script().reply  # type: ignore[attr-defined]
 
     def says(text: str, sampling: object) -> Reply:
+        if POISON in text:
+            raise RuntimeError("a defect of ours")
         return reply(text, sampling)
 
     core = ScriptedCore(says, clock=Slow())
@@ -91,10 +96,13 @@ def _nobody(event: Event) -> None:
 async def work(address: str, out: Path, count: int) -> None:
     found = script()
     async with connected(address, opening, workers=4) as cluster:
+        if joining := cluster._joining.values():
+            await asyncio.wait(joining, timeout=60)
         assert len(cluster.nodes) == 2, cluster.trouble
-        jobs = [Job(task) for task in found.questions(count)]  # type: ignore[attr-defined]
+        assert cluster.admission.most == 2 * 4, "each node brings its own"
+        jobs = [Job(Task("bad", POISON)), *map(Job, found.questions(count))]  # type: ignore[attr-defined]
         with Folder(out, found.SETTINGS) as folder:  # type: ignore[attr-defined]
-            await drive(cluster, jobs, folder, cluster.admission, watcher=Killer(cluster, count // 3))
+            await drive(cluster, jobs, folder, cluster.admission, watcher=Killer(cluster, count // 3), pauses=(0.0,))
 
 
 def main(out: Path, count: int) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import resource
 from collections.abc import Callable
 
-from reasoner.batch import Folder, Job, Record, run
+from reasoner.batch import Folder, Here, Job, Record, drive, run
 from reasoner.batch.admission import TASKS, Admission, open_more_files, worlds
 from reasoner.runtime import Reasoner
+from reasoner.sandboxes.scripted import ScriptedSandbox, ScriptedWorld
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
 from reasoner.tree import Head
-from reasoner.types import Expand, Sampling
+from reasoner.types import Expand, Files, Limits, Sampling
 
 
 def opened(number: int) -> Opened:
@@ -76,6 +77,30 @@ class Seen:
 
     def kept(self, job: Job, record: Record) -> None:
         pass
+
+
+async def test_more_tasks_are_in_flight_once_more_may_be(
+    reasoner: Callable[..., Reasoner], folder: Callable[..., Folder], jobs: Callable[..., list[Job]]
+) -> None:
+    class Late(ScriptedSandbox):
+        opening = most = 0
+
+        async def open(self, files: Files, limits: Limits) -> ScriptedWorld:
+            self.opening += 1
+            self.most = max(self.most, self.opening)
+            await asyncio.sleep(0.05)
+            self.opening -= 1
+            return await super().open(files, limits)
+
+    class Joins(Seen):
+        def kept(self, job: Job, record: Record) -> None:
+            admission.most = 6
+
+    admission, sandbox, solver = Admission(1), Late(), reasoner()
+    solver.sandbox = sandbox
+    with folder() as out:
+        await drive(Here(solver), jobs(60), out, admission, watcher=Joins())
+        assert len(out.done) == 60 and sandbox.most == 6
 
 
 async def test_a_run_that_chooses_itself_does_every_task_and_crowds_nobody(
