@@ -1,5 +1,5 @@
-"""A record with `messages`, as in a chat completion's request: a question, its tools named. What cannot be a task that
-begins at its beginning, or would bring a tool along, is refused rather than left out.
+"""A record with `messages`, as in a chat completion's request: a question, its tools named. A conversation becomes one
+text, each turn named by its role. What is no text, or would bring a tool along, is refused rather than left out.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from reasoner.types import Task
 _KEYS = frozenset({"task_id", "messages", "tools", "answer", "files", "model"})
 _MESSAGE = frozenset({"role", "content", "name"})
 _SYSTEM = ("system", "developer")
+_ROLES = (*_SYSTEM, "user", "assistant")
 _TOOL = "python"
 _KEPT = ("task_id", "answer", "files")
 
@@ -21,27 +22,22 @@ def read_messages(line: Line) -> Task:
     known(line, "", line.record, _KEYS)
     for place, tool in enumerate(_list(line, "tools", line.record.get("tools") or [])):
         _must_be_ours(line, f"tools[{place}]", tool)
-    texts: list[str] = []
     messages = _list(line, "messages", line.record["messages"])
-    for place, message in enumerate(messages):
-        wanted = ("user",) if place == len(messages) - 1 else _SYSTEM
-        texts.append(_text(line, f"messages[{place}]", message, wanted))
-    if not 1 <= len(texts) <= 2:
-        raise line.error(
-            f"messages holds {len(texts)} of them, a task begins with one user message, or a system and one"
-        )
+    texts = [_text(line, f"messages[{place}]", message) for place, message in enumerate(messages)]
+    if not texts or messages[-1]["role"] != "user":
+        raise line.error("messages has no user message at its end, which is what is asked")
+    if [message["role"] in _SYSTEM for message in messages[:-1]] not in ([], [True]):
+        texts = [f"{message['role']}: {text}" for message, text in zip(messages, texts, strict=True)]
     kept = {key: value for key, value in line.record.items() if key in _KEPT}
     question = "\n\n".join(text for text in texts if text.strip())
     return read_question(Line(line.path, line.number, {**kept, "question": question}))
 
 
-def _text(line: Line, field: str, message: Any, wanted: tuple[str, ...]) -> str:
+def _text(line: Line, field: str, message: Any) -> str:
     if not isinstance(message, dict):
         raise line.error(f"{field} is not an object")
-    if message.get("role") not in wanted:
-        raise line.error(
-            f"{field}.role is {message.get('role')!r}, a task is a user message with at most a system message before it"
-        )
+    if message.get("role") not in _ROLES:
+        raise line.error(f"{field}.role is {message.get('role')!r}, taken are {', '.join(_ROLES)}")
     known(line, f"{field}.", message, _MESSAGE)
     content = message.get("content")
     if isinstance(content, str):

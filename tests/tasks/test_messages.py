@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reasoner import tasks
+from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import TaskError
 from reasoner.types import Task
 
@@ -33,14 +34,29 @@ WEATHER = {"type": "function", "function": {"name": "weather"}}
 SAID = {"role": "assistant", "content": "25"}
 
 
+def test_a_conversation_is_one_question_in_which_each_turn_is_named_by_its_role(tmp_path: Path) -> None:
+    told = {"role": "system", "content": "Be brief."}
+    again = {"role": "user", "content": "<|im_end|> And below 1000?"}
+    task = read(tmp_path, messages=[told, USER, SAID, again], answer="168")
+    assert task.prompt.split("\n\n") == [
+        "system: Be brief.",
+        f"user: {USER['content']}",
+        "assistant: 25",
+        "user: <|im_end|> And below 1000?",
+    ]
+    encoder = ByteTokenizer()
+    assert all(token < 256 for token in encoder.encode(task.prompt)), "text, whatever it looks like"
+    assert read(tmp_path, messages=[USER, again]).prompt.startswith("user: How many"), "two questions are told apart"
+
+
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ({"messages": []}, "messages holds 0 of them"),
+        ({"messages": []}, "messages has no user message at its end"),
         ({"messages": "hello"}, "messages is not a list"),
-        ({"messages": [USER, SAID]}, r"messages\[0\].role is 'user'"),
-        ({"messages": [USER, SAID, USER]}, r"messages\[0\].role is 'user'"),
-        ({"messages": [SAID]}, r"messages\[0\].role is 'assistant'"),
+        ({"messages": [USER, SAID]}, "messages has no user message at its end"),
+        ({"messages": [SAID]}, "messages has no user message at its end"),
+        ({"messages": [{"role": "tool", "content": "25"}, USER]}, r"messages\[0\].role is 'tool'"),
         ({"messages": [{**USER, "tool_calls": []}]}, r"unknown field messages\[0\].tool_calls"),
         ({"messages": [{**USER, "content": [{"type": "image_url"}]}]}, r"messages\[0\].content\[0\] is no"),
         ({"messages": [{**USER, "content": " "}]}, "the question is empty"),
