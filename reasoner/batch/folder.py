@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from io import FileIO
 from pathlib import Path
@@ -87,13 +88,17 @@ class Folder:
             self._write(CONFIG, self._settings)
 
     def append(self, record: Record) -> None:
-        """Keep a record: it is on disk when this returns."""
+        """Keep a record: it is on disk when this returns, and nothing of it is there when it cannot be."""
+        results = self._results.fileno()
+        before = os.fstat(results).st_size
         try:
             left = memoryview(encode(record))
             while left:
                 left = left[self._results.write(left) :]
-            os.fsync(self._results.fileno())
+            os.fsync(results)
         except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(results, before)
             raise self._unwritable(error) from error
         if record.is_last_word:
             self.done.add(record.key)

@@ -139,9 +139,11 @@ def test_a_full_disk_is_one_sentence_and_what_was_kept_stays(folder) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert into.done == {("one", 0)}
+        into.append(record("three"))
+        assert [r.task for r in into.records()] == ["one", "three"], "no half of a record is left to write on"
     with folder() as into:
         into.append(record("two"))
-        assert [r.task for r in into.records()] == ["one", "two"]
+        assert [r.task for r in into.records()] == ["one", "three", "two"]
 
 
 def test_a_failed_task_is_not_done(folder) -> None:
