@@ -40,8 +40,10 @@ def spans() -> Iterator[Listener]:
     told = Spans(_tracer(), time.time_ns)
     try:
         yield told
-    finally:
-        told.close()
+    except BaseException as error:
+        told.close(type(error).__name__)
+        raise
+    told.close()
 
 
 def _installed() -> bool:
@@ -110,13 +112,18 @@ class Spans:
                 said = {"reasoner.status": result.status, "reasoner.stop": result.stop.reason}
                 self._task.set_attributes({**said, **_usage(_cost(result.spent))})
 
-    def close(self) -> None:
-        for growing in self._growing.values():
-            growing.span.end(self._clock())
+    def close(self, error: str = "") -> None:
+        """`error` is the kind of what ended the search before its end."""
+        from opentelemetry.trace import StatusCode
+
+        for span in (*(growing.span for growing in self._growing.values()), self._task):
+            if span is not None and error:
+                span.set_attribute("error.type", error)
+                span.set_status(StatusCode.ERROR)
+            if span is not None:
+                span.end(self._clock())
         self._growing.clear()
-        if self._task is not None:
-            self._task.end(self._clock())
-            self._task = None
+        self._task = None
 
     def _begin(self, began: Began) -> None:
         provider, _, model = began.core.rpartition(":")

@@ -73,6 +73,34 @@ def test_a_run_sends_a_span_for_each_task_with_one_for_each_head_below_it(
     assert not any(b"modulo" in body or b"Let me see" in body for _, body in Collector.received), "no text leaves"
 
 
+FAILING = """
+import asyncio
+from reasoner.cores.scripted import Reply, ScriptedCore
+from reasoner.runtime import Reasoner
+from reasoner.sandboxes.scripted import ScriptedSandbox
+from reasoner.search import Single
+from reasoner.telemetry import spans
+from reasoner.types import Task
+
+async def search():
+    with spans() as told:
+        core = ScriptedCore([Reply(fails="the server with the secret is away")])
+        await Reasoner(core, ScriptedSandbox(), Single(), clock=core.clock).solve(Task("q", "?"), told)
+
+asyncio.run(search())
+"""
+
+
+def test_a_search_that_failed_says_so_by_the_kind_of_its_failure(collector: HTTPServer) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}", "PATH": "/usr/bin"}
+    ran = subprocess.run([sys.executable, "-c", FAILING], env=endpoint, capture_output=True, text=True)
+    assert ran.returncode == 1 and "CoreError" in ran.stderr
+    [task] = [span for span in received() if not span.parent_span_id]
+    assert facts(task)["error.type"] == "CoreError" and task.status.code == task.status.STATUS_CODE_ERROR
+    assert not any(b"secret" in body for _, body in Collector.received), "no text leaves"
+
+
 def test_without_an_endpoint_nothing_is_imported_and_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in telemetry.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
