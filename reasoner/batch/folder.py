@@ -21,6 +21,8 @@ import msgspec
 from reasoner.batch.problems import Problems
 from reasoner.batch.records import Key, Record, encode, read_records
 from reasoner.errors import ConfigError, TraceError
+from reasoner.ledger import Cost
+from reasoner.trace import read
 from reasoner.types import Json
 
 RESULTS, CONFIG, SUMMARY, TRACES = "results.jsonl", "config.json", "summary.json", "traces"
@@ -60,7 +62,7 @@ class Folder:
                 self._move_away()
             self._check()
             self.done, self.failed = self._read()
-            """What has its last word, and what has none but failed before."""
+            """What has its last word; and what has none but failed before, with its last attempt that has a record."""
         except BaseException:
             self._results.close()
             raise
@@ -100,19 +102,15 @@ class Folder:
             with suppress(OSError):
                 os.ftruncate(results, before)
             raise self._unwritable(error) from error
-        if record.is_last_word:
-            self.done.add(record.key)
+        _note(record, self.done, self.failed)
 
     def records(self) -> Iterator[Record]:
         return read_records(self.path / RESULTS)
 
     def trace_of(self, key: Key) -> tuple[int, Path]:
         """The first attempt at a task that has no trace yet, and where its trace goes."""
-        task, epoch = key
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-")[:60] or "task"
-        name += f"-{hashlib.sha256(task.encode()).hexdigest()[:6]}.e{epoch}"
         attempt = 1
-        while (path := self.traces / f"{name}.{attempt}.jsonl").exists():
+        while (path := self._trace(key, attempt)).exists():
             attempt += 1
         return attempt, path
 
@@ -121,10 +119,23 @@ class Folder:
         """Whether a core was ever opened for what is here."""
         return (self.path / CONFIG).exists()
 
+    def lost(self, key: Key, number: int) -> Cost:
+        """What attempts before this `number` that were broken off are known to have spent."""
+        spent = Cost()
+        for attempt in range(self.failed.get(key, 0) + 1, number):
+            with suppress(TraceError):
+                spent += read(self._trace(key, attempt)).spent
+        return spent
+
     def write_summary(self, summary: Json) -> None:
         """Nothing is written where no run began: it has come to nothing."""
         if self.began:
             self._write(SUMMARY, summary)
+
+    def _trace(self, key: Key, attempt: int) -> Path:
+        task, epoch = key
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip(".-")[:60] or "task"
+        return self.traces / f"{name}-{hashlib.sha256(task.encode()).hexdigest()[:6]}.e{epoch}.{attempt}.jsonl"
 
     def _opened(self) -> FileIO:
         """The results, locked, in a directory that is a run's or can become one."""
@@ -182,15 +193,15 @@ class Folder:
                     " -o, or --force-new, which keeps that run under another name"
                 )
 
-    def _read(self) -> tuple[set[Key], set[Key]]:
+    def _read(self) -> tuple[set[Key], dict[Key, int]]:
         path = self.path / RESULTS
         ends: list[int] = []
-        done, others = set[Key](), set[Key]()
+        done, failed = set[Key](), dict[Key, int]()
         for record in read_records(path, ends.append):
-            (done if record.is_last_word else others).add(record.key)
+            _note(record, done, failed)
         for end in ends:
             os.truncate(path, end)
-        return done, others - done
+        return done, failed
 
     def _write(self, name: str, value: Json) -> None:
         """All of it or nothing, whatever ends the process."""
@@ -206,6 +217,14 @@ class Folder:
 
     def _unwritable(self, error: OSError) -> TraceError:
         return TraceError(f"cannot write {self.path} ({error.strerror}): free some space, or choose another with -o")
+
+
+def _note(record: Record, done: set[Key], failed: dict[Key, int]) -> None:
+    if record.is_last_word:
+        done.add(record.key)
+        failed.pop(record.key, None)
+    else:
+        failed[record.key] = record.attempt
 
 
 def _plain(value: Json) -> Any:

@@ -17,7 +17,8 @@ Outcome = Status | Literal["failed", "unusable"]
 cannot be put to a model, or its tests cannot run; or a server that completes others does not take it."""
 Key = tuple[str, int]
 """A task's id and an epoch: what has at most one last word."""
-_MEASURED = ("attempt", "trace", "spent", "times")
+_MEASURED = ("attempt", "trace", "spent", "lost", "times")
+_COMPUTED = ("prefilled", "decoded", "verifier")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Record:
     trace: str = ""
     """Where the whole search is recorded, beside the file of results."""
     spent: Json = field(default_factory=dict)
+    lost: Json = field(default_factory=dict)
+    """What attempts before this one that were broken off, and have no record, are known to have spent."""
     times: Times = Times()
     confidence: float | None = None
     """How sure the search was of its answer when it ended, where something said so."""
@@ -73,7 +76,12 @@ class Record:
     @property
     def tokens(self) -> int:
         """Tokens that were computed."""
-        return sum(int(self.spent.get(name, 0)) for name in ("prefilled", "decoded", "verifier"))
+        return sum(int(self.spent.get(name, 0)) for name in _COMPUTED)
+
+    @property
+    def all_tokens(self) -> int:
+        """The same, with those of attempts that were broken off before."""
+        return self.tokens + sum(int(self.lost.get(name, 0)) for name in _COMPUTED)
 
     def compared(self) -> dict[str, Any]:
         """What two runs of one seed have in common: all but times, costs (a cache decides them) and counts of tries."""
@@ -96,8 +104,8 @@ def record_of(result: Result, *, epoch: int, attempt: int, seed: int, trace: str
         result.level,
         trace,
         dict(result.spent),
-        times,
-        result.stop.confidence,
+        times=times,
+        confidence=result.stop.confidence,
     )
 
 

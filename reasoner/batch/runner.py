@@ -9,13 +9,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from reasoner.batch.admission import Admission
 from reasoner.batch.attempts import Failure, Here, Job, Maker
 from reasoner.batch.folder import Folder
 from reasoner.batch.records import Record
+from reasoner.ledger import Cost
 from reasoner.runtime import Reasoner
 from reasoner.trace import Event, Listener
 
@@ -136,9 +137,11 @@ class _Crew:
                 watching(event)
 
             made = await self.maker.attempt(job, number, path, str(path.relative_to(self.folder.path)), hear)
-        self.folder.append(made.record)
+        lost = self.folder.lost(job.key, number)
+        record = replace(made.record, lost=asdict(lost)) if lost != Cost() else made.record
+        self.folder.append(record)
         if self.watcher:
-            self.watcher.kept(job, made.record)
+            self.watcher.kept(job, record)
         return made.failure
 
 

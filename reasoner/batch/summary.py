@@ -18,7 +18,7 @@ class Summary:
     graded: int
     outcomes: dict[Outcome, int]
     tokens: int
-    """Computed, discarded attempts included."""
+    """Computed, attempts that were discarded or broken off included."""
     decoded: int
     tool_calls: int
     task_seconds: float
@@ -39,11 +39,12 @@ def summarise(records: Iterable[Record], asked: int, bad: Sequence[str] = ()) ->
     seconds = money = 0.0
     for record in records:
         last[record.key] = record.outcome
-        spent["tokens"] += record.tokens
-        spent["decoded"] += int(record.spent.get("decoded", 0))
-        spent["tool_calls"] += int(record.spent.get("tool_calls", 0))
+        spent["tokens"] += record.all_tokens
         seconds += record.times.wall_s
-        money += float(record.spent.get("money", 0.0))
+        for cost in (record.spent, record.lost):
+            spent["decoded"] += int(cost.get("decoded", 0))
+            spent["tool_calls"] += int(cost.get("tool_calls", 0))
+            money += float(cost.get("money", 0.0))
     outcomes = Counter(last.values())
     return Summary(
         asked=asked,

@@ -1,6 +1,7 @@
 """Many tasks over one core: each exactly once, whatever fails or ends the run in between."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,41 @@ async def test_a_run_that_is_cancelled_lets_go_keeps_its_traces_and_goes_on_late
     with folder(force_new=True) as into:
         await run(reasoner(), jobs(40), into, workers=3)
         assert compared(found) == compared(into.records())
+
+
+async def test_what_was_broken_off_is_in_the_totals_once_its_task_has_a_record(reasoner, jobs, folder) -> None:
+    ended = asyncio.Event()
+
+    class Reader:
+        """Ends the run once a task has a node, which is paid for by then."""
+
+        def begun(self, job):
+            return lambda event: ended.set() if isinstance(event, trace.Added) and event.node.id else None
+
+        def kept(self, job, record):
+            pass
+
+    def says(text, sampling):
+        return Reply("Let me see.\nAnswer: 1", seconds=1.0)
+
+    def solver():
+        return replace(reasoner(says), strategy=BestOfN(6), width=1)
+
+    for _ in range(2):
+        ended.clear()
+        with folder() as into:
+            whole = asyncio.create_task(run(solver(), jobs(1), into, watcher=Reader()))
+            await ended.wait()
+            whole.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await whole
+    with folder() as into:
+        broken = [trace.read(path).spent for path in into.traces.iterdir()]
+        await run(solver(), jobs(1), into)
+        [record] = into.records()
+    assert len(broken) == 2 and all(cost.decoded > 0 for cost in broken)
+    assert record.attempt == 3 and record.lost["decoded"] == sum(cost.decoded for cost in broken)
+    assert summarise([record], 1).tokens == record.tokens + sum(cost.tokens for cost in broken)
 
 
 async def test_what_our_surroundings_do_wrong_is_tried_again_and_never_counts_as_unsolved(
