@@ -268,3 +268,11 @@ async def test_a_task_that_fills_the_context_is_refused_before_anything_is_asked
     with pytest.raises(TaskError, match=r"task double: its prompt has [\d,]+ tokens, and scripted reads 600"):
         await reasoner.solve(replace(TASK, prompt="Double a number. " * 50))
     assert core.asked == []
+
+
+@pytest.mark.parametrize("strategy", [Revise(n=40), BestOfN(n=3)])
+async def test_a_branch_that_fills_the_context_ends_and_not_the_search(strategy: Strategy) -> None:
+    core = ScriptedCore(lambda text, sampling: Reply(WRONG), context=1500)
+    result = await reasoner(core, strategy, width=1).solve(TASK)
+    assert (result.status, result.stop.reason) == ("unsolved", EXHAUSTED)
+    assert b"x * x" in result.files["solution.py"]

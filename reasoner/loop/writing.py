@@ -65,8 +65,11 @@ class Writer:
         growth.extend(turns.again(await self.write(growth, kind, [opening], sampling)))
 
     async def sample(self, growth: Growth, openings: Sequence[Span], sampling: Sampling) -> Completion:
-        """Let the core write after the head's tokens and `openings`. What goes round in circles is cut off there."""
+        """Let the core write after the head's tokens and `openings`. What goes round in circles is cut off there. Where
+        the context has no room left, nothing is written: that branch is at its end, others are not."""
         prefix = [*growth.ids, *(i for span in openings for i in span.ids)]
+        if len(prefix) >= self.core.info.context:
+            return Completion((), "", "length")
         so_far = Completion((), "", "length")
         async with aclosing(self.core.stream(prefix, sampling)) as pieces:
             async for piece in pieces:

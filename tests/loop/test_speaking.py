@@ -1,6 +1,7 @@
 """A core that owns the protocol, on the scripted core: the runtime does what it says, and says what came of it."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import pytest
 
@@ -284,3 +285,17 @@ async def test_a_search_by_steps_may_end_a_thought_at_a_paragraph_and_go_on_ther
     result, nodes, core = await heard(turns, strategy=beam)
     assert kinds(nodes[1:]) == [["think"], ["think", "act", "observe"], ["answer"]]
     assert "<|think|>Eight.\n\nSo.<|act|>6" in core.asked[-1].text and result.status == "solved"
+
+
+@pytest.mark.parametrize("task", [QUESTION, CODE])
+async def test_a_core_that_fills_its_context_comes_to_an_end(task: Task) -> None:
+    turns = count()
+
+    def say(text: str, sampling: Sampling) -> Reply:
+        return Reply(f"x = {next(turns)}<|end|>" if text.endswith("<|act|>") else "<|act|>")
+
+    core = ScriptedCore(say, speaks=True, context=1500)
+    reasoner = Reasoner(core, ScriptedSandbox(world, graded), BestOfN(n=2), clock=core.clock, width=1)
+    result = await reasoner.solve(task)
+    assert result.status in ("unsolved", "answered")
+    assert len(core.asked) < 500
