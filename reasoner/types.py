@@ -360,6 +360,8 @@ class Expand:
     sampling: Sampling
     think: bool = False
     """Let the core plan in prose before it acts; for a question, speak before it runs another block."""
+    terse: bool = False
+    """Write code without comments and docstrings: of a small core's code they are half the tokens."""
     lead: bool = False
     """Begin the file with the stub's own lines, up to its first empty body; for a question, begin with code."""
     kept: Kept | None = None

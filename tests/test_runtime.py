@@ -13,7 +13,7 @@ from reasoner.ledger import Budget, Ledger
 from reasoner.protocols import Strategy
 from reasoner.runtime import ALREADY, EXHAUSTED, Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.search import BestOfN, Revise, Single
+from reasoner.search import BestOfN, Revise, Rewind, Single
 from reasoner.stopping import SOLVED
 from reasoner.trace import Added, Began, Dropped, Event, Finished
 from reasoner.tree import Tree
@@ -276,3 +276,9 @@ async def test_a_branch_that_fills_the_context_ends_and_not_the_search(strategy:
     result = await reasoner(core, strategy, width=1).solve(TASK)
     assert (result.status, result.stop.reason) == ("unsolved", EXHAUSTED)
     assert b"x * x" in result.files["solution.py"]
+
+
+async def test_a_terse_attempt_may_not_open_a_comment_and_any_other_may() -> None:
+    core = ScriptedCore(lambda text, sampling: Reply("    return 7\n```" if text.endswith(":\n") else WORSE))
+    await reasoner(core, Rewind(n=4, inside=0.0), width=1).solve(TASK)
+    assert [ord("#") in request.sampling.never for request in core.asked] == [False, True, True, False]

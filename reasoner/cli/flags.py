@@ -29,6 +29,12 @@ def search(parser: Parser) -> None:
         "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"
     )
     group.add_argument(
+        "--terse",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="write most code without comments, for half the tokens (default)",
+    )
+    group.add_argument(
         "--lessons",
         action=argparse.BooleanOptionalAction,
         default=None,

@@ -16,6 +16,7 @@ _FLAGS = {
         "width": "width",
         "temperature": "temperature",
         "think": "think",
+        "terse": "terse",
         "lessons": "lessons",
         "seed": "seed",
         "guide": "guide",

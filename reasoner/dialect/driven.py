@@ -134,6 +134,10 @@ class Driven:
         """Ask for a remark on the attempt: `reflect` or `criticise`."""
         return self.turns.answering(_seam(last) + prompt(name))
 
+    def remarks(self) -> tuple[int, ...]:
+        """Tokens that open a comment or a docstring. What needs the sign itself cannot be written without them."""
+        return self.tokenizer.holding("#", '"""', "'''")
+
     def code_stops(self, task: Task) -> tuple[str, ...]:
         """Where a file is at its end: the fence, and what small cores go on with when the code is done, the tests once
         more or a demonstration. What the stub has itself ends nothing, nor a demonstration where tests start it."""

@@ -46,6 +46,10 @@ class Tokenizer(Protocol):
         """Text of `ids`, control tokens left out, broken UTF-8 as U+FFFD."""
         ...
 
+    def holding(self, *marks: str) -> tuple[int, ...]:
+        """Ids of the tokens in whose text one of these ASCII marks stands whole, in order."""
+        ...
+
 
 class HubTokenizer:
     """The tokenizer of a Hugging Face model directory (`tokenizer.json`, `tokenizer_config.json`). `renamed` are added
@@ -71,6 +75,7 @@ class HubTokenizer:
         new, ids = dict(renamed or {}), {*(renamed or {}).values()}
         self.controls = {t["content"]: int(t["id"]) for t in added if int(t["id"]) not in ids} | new
         self._control_ids = frozenset(self.controls.values())
+        self._holding: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._plain = tokenizers.Tokenizer.from_str(
             json.dumps({**spec, "added_tokens": [], "post_processor": None, "truncation": None, "padding": None})
         )
@@ -101,6 +106,13 @@ class HubTokenizer:
         text: str = self._plain.decode([i for i in ids if i not in self._control_ids], skip_special_tokens=False)
         return text
 
+    def holding(self, *marks: str) -> tuple[int, ...]:
+        if marks not in self._holding:
+            words = self._plain.get_vocab(with_added_tokens=False).items()
+            found = (i for word, i in words if i not in self._control_ids and any(mark in word for mark in marks))
+            self._holding[marks] = tuple(sorted(found))
+        return self._holding[marks]
+
 
 class ByteTokenizer:
     """One token a byte and one for each role's turn: what a core speaks that has no vocabulary we can see.
@@ -122,6 +134,9 @@ class ByteTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return bytes(i for i in ids if i < 256).decode("utf-8", "replace")
+
+    def holding(self, *marks: str) -> tuple[int, ...]:
+        return tuple(sorted({ord(mark) for mark in marks if len(mark) == 1}))
 
 
 class SpeakingTokenizer(ByteTokenizer):

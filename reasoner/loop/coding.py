@@ -105,8 +105,10 @@ class Coding:
     async def _act(self, tree: Tree, growth: Growth, openings: Sequence[Span], begun: str = "") -> None:
         """Write a solution, put it into the world, run the visible tests, read what they say. `begun` is the part of
         the file that the openings hold already."""
-        sampling = growth.head.expand.sampling
-        sampling = replace(sampling, stop=(*sampling.stop, *self.dialect.code_stops(self.task)))
+        expand = growth.head.expand
+        sampling = replace(expand.sampling, stop=(*expand.sampling.stop, *self.dialect.code_stops(self.task)))
+        if expand.terse:
+            sampling = replace(sampling, never=(*sampling.never, *self.dialect.remarks()))
         completion = await self.writer.write(growth, "act", openings, sampling, begun)
         solution = self.dialect.solution(self.task, begun + completion.text)
         if solution.files:

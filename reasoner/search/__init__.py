@@ -135,7 +135,12 @@ _KNOWN = {
     "rewind": _Known(
         "fresh attempts, and the best ones begun again from a doubtful token",
         lambda w: Rewind(
-            w.config.attempts, w.sampling, lessons=w.config.lessons, think=w.config.think, guide=w.config.guide
+            w.config.attempts,
+            w.sampling,
+            lessons=w.config.lessons,
+            think=w.config.think,
+            guide=w.config.guide,
+            terse=w.config.terse,
         ),
     ),
     "vote": _Known(
@@ -145,7 +150,9 @@ _KNOWN = {
     ),
     "adaptive": _Known(
         "fresh attempts, rewinds or revisions by how hard the first samples were",
-        lambda w: Adaptive(w.config.attempts, w.sampling, think=w.config.think, guide=w.config.guide),
+        lambda w: Adaptive(
+            w.config.attempts, w.sampling, think=w.config.think, guide=w.config.guide, terse=w.config.terse
+        ),
         votes=True,
     ),
     "beam": _Known("step by step, the best go on by --guide", lambda w: w.beam("top")),

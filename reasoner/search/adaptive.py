@@ -34,6 +34,7 @@ class Adaptive:
     probes: int = 4
     think: bool = False
     guide: str = ""
+    terse: bool = True
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt", "revise")
@@ -66,7 +67,7 @@ class Adaptive:
     def _attempts(self, tree: Tree, ledger: Ledger, count: int, inside: float) -> list[Expand]:
         """As `rewind` makes them; where there is nothing to rewind into they are fresh."""
         most = tree.opened_as("attempt") + count
-        attempts = Rewind(most, self.sampling, lessons=False, inside=inside, think=self.think)
+        attempts = Rewind(most, self.sampling, lessons=False, inside=inside, think=self.think, terse=self.terse)
         return attempts.select(tree, ledger, count)
 
 

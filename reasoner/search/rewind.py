@@ -10,6 +10,9 @@ two times out of three. Attempts alternate between two ways of stepping back:
   drawn by Thompson sampling from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section
   3.2); which token, with the probability that the core gave to all other tokens there.
 
+Attempts after the first, but for those that begin with nothing, write no comments and no docstrings: for a core of half
+a billion parameters these are half of all tokens, and it is right as often without (benchmarks/search.md).
+
 With `lessons` the first failure is reflected on, and one attempt in eight takes what was learnt along as one paragraph
 (Reflexion, Shinn et al., 2303.11366, section 3). A core of half a billion parameters solves no more with it.
 """
@@ -45,6 +48,8 @@ class Rewind:
     inside: float = 0.8
     think: bool = False
     guide: str = ""
+    terse: bool = True
+    """Let attempts write code alone, but for the first and those that begin with nothing."""
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt")
@@ -77,7 +82,14 @@ class Rewind:
         lead = kept is None and turn not in _BARE
         sampling = replace(self.sampling, without=(_code(tree[kept.node]).ids[kept.tokens],)) if kept else self.sampling
         return Expand(
-            tree.root, "attempt", sampling, think=self.think and not kept, lead=lead, kept=kept, learnt=learnt
+            tree.root,
+            "attempt",
+            sampling,
+            think=self.think and not kept,
+            terse=self.terse and turn not in _BARE,
+            lead=lead,
+            kept=kept,
+            learnt=learnt,
         )
 
     def _kept(self, tree: Tree, ordinal: int) -> Kept | None:

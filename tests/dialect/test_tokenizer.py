@@ -132,3 +132,17 @@ def test_what_is_no_json_names_the_file(tmp_path: Path, treacherous: HubTokenize
 def test_ends_are_those_of_the_generation_config_and_the_named_one(tmp_path: Path, treacherous: HubTokenizer) -> None:
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [7, 3]}))
     assert HubTokenizer(tmp_path).ends == (7, 3, treacherous.controls["<|im_end|>"])
+
+
+def test_tokens_that_hold_a_mark_are_known_and_control_tokens_are_none_of_them(treacherous: HubTokenizer) -> None:
+    found = {treacherous.decode([i]) for i in treacherous.holding("<|", "#")}
+    assert found == {"#", "<|", "<|e"}
+    assert treacherous.holding("###") == ()
+
+
+def test_all_that_qwen_opens_a_comment_with_is_known(qwen: Path) -> None:
+    tokenizer = HubTokenizer(qwen)
+    never = set(tokenizer.holding("#", '"""'))
+    for text in ("# why", "    # why", "x = 1  # why\n", "#!/bin/sh", '    """Says.', '"""\n', "## a\n\n#"):
+        assert not never.isdisjoint(tokenizer.encode(text)), text
+    assert never.isdisjoint(tokenizer.encode("def f(x):\n    return {'a': \"b\"}[x] // 2\n"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from reasoner.config import SearchConfig
@@ -69,6 +71,16 @@ def test_without_lessons_nothing_is_spent_on_reflecting() -> None:
     open_all(tree, strategy)
     finish(tree)
     assert set(open_all(tree, strategy)) == {"attempt"}
+
+
+def test_all_but_the_first_attempt_and_those_that_begin_with_nothing_are_terse() -> None:
+    tree, strategy = planted(), Rewind(n=17)
+    (first,) = strategy.select(tree, LEDGER, 8)
+    assert not first.terse
+    tree.opened(first)
+    finish(tree)
+    assert [e.terse for e in strategy.select(tree, LEDGER, 16)] == [True, True, False, True] * 4
+    assert not any(e.terse for e in replace(strategy, terse=False).select(tree, LEDGER, 16))
 
 
 def coded(*logprobs: float) -> tuple[Step, ...]:
