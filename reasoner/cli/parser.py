@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reasoner.cli import chatting, flags, many, teaching
+from reasoner.cli import chatting, flags, many, replaying, teaching
 from reasoner.cli.exits import TABLE
 from reasoner.cli.explained import Parser
 
@@ -63,30 +63,6 @@ examples:
 
 """
 
-_REPLAY = """\
-Say what other policies would have done over recorded samples, at no model
-cost: when each would have stopped, with which answer, after how many tokens.
-What would have needed samples that were not recorded is said.
-
-RECORD is a trace of independent samples (best_of_n, vote, single), a file of
-samples as benchmarks/baseline.py records them, or a folder of either."""
-
-_REPLAY_EXAMPLES = """\
-examples:
-  reasoner replay runs/baseline/gsm8k-cot.jsonl
-  reasoner replay pool.jsonl --policy solved+fixed:16 --budget 1k --budget 4k
-  reasoner replay pool.jsonl --policy leads:0.95+fixed:40 --policy fixed:40 \\
-      --orders 20 --figure curve.html
-
-policies (a+b stops where the first of both does):
-  fixed:N      after N samples
-  solved       when all visible tests pass
-  leads:P      when the leading answer leads with probability P
-  agrees:N     when N answers in a row agree
-  calls:N      when more samples would not help a vote, N at most
-  gain:W       when another sample costs more than it may bring, at W tokens
-               for a right answer"""
-
 _MODELS = """\
 Models: which are known, which are here, and where. They are kept in
 $REASONER_HOME, by default ~/.cache/reasoner."""
@@ -116,9 +92,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     many.add(commands)
     chatting.add(commands)
     teaching.add(commands)
-    _replay(
-        commands.add_parser("replay", help="try policies over records", description=_REPLAY, epilog=_REPLAY_EXAMPLES)
-    )
+    replaying.add(commands)
     _models(commands.add_parser("models", help="list, fetch and find models", description=_MODELS))
     _sandbox(commands.add_parser("sandbox", help="build, probe and clean the sandbox", description=_SANDBOX))
     doctor = commands.add_parser("doctor", help="say what this machine can do", description=_DOCTOR)
@@ -163,29 +137,6 @@ def _resume(parser: Parser) -> None:
     place.add_argument("--traces", metavar="DIR", help="where the records are")
     place.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
     flags.json(place)
-
-
-def _replay(parser: Parser) -> None:
-    parser.usage = "reasoner replay RECORD... [flags]"
-    parser.set_defaults(command="replay")
-    parser.add_argument("records", metavar="RECORD", nargs="+", type=Path, help="a trace, samples, or a folder of them")
-    parser.add_argument("--policy", metavar="P", action="append", help="when to stop; again for another line")
-    parser.add_argument(
-        "--select", metavar="S", help="visible, vote, vote:SOURCE, SOURCE, calibrated or last (default: what fits)"
-    )
-    parser.add_argument(
-        "--budget", metavar="N", action="append", type=flags.count, help="tokens a task; again for another point"
-    )
-    parser.add_argument(
-        "--orders", metavar="N", type=flags.count, default=1, help="orders of the samples, the recorded one first"
-    )
-    parser.add_argument(
-        "--visible", choices=("first", "all"), default="first", help="which tests of a recorded sample are seen"
-    )
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of orders and intervals (default 0)")
-    parser.add_argument("--figure", metavar="FILE", type=Path, help="accuracy against tokens, as .svg or .html")
-    parser.add_argument("--quiet", action="store_true", help="print the result and errors, nothing else")
-    flags.json(parser)
 
 
 def _models(parser: Parser) -> None:

@@ -27,6 +27,9 @@ class Speaking:
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode([i for i in ids if i not in self._own])
 
+    def holding(self, *marks: str) -> tuple[int, ...]:
+        return self._tokenizer.holding(*marks)
+
 
 def speaking(directory: Path) -> Speaking:
     """The vocabulary of the model in `directory`, taught or not. Raises `ModelError`."""

@@ -7,7 +7,7 @@ figure     accuracy against tokens, as SVG or HTML
 """
 
 from reasoner.replay.again import Outcome, Point, curve, once
-from reasoner.replay.policies import Fixed, Learns, policy, selection
+from reasoner.replay.policies import Fixed, Learns, judged, policy, selection
 from reasoner.replay.pools import Pool, Sample, read_pools
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Pool",
     "Sample",
     "curve",
+    "judged",
     "once",
     "policy",
     "read_pools",

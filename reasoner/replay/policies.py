@@ -129,13 +129,18 @@ def _probability(pools: Sequence[Pool]) -> Callable[[Tree, NodeId], float | None
 
     @cache
     def fitted() -> Calibration:
-        _must_be_whole(pools)
-        return calibrated([row for pool in pools for row in _rows(pool)])
+        return calibrated([row for pool in pools for row in judged(pool)])
 
     return lambda tree, node: fitted().probability(evidence(tree, node))
 
 
-def _rows(pool: Pool) -> Iterator[Row]:
+def judged(pool: Pool) -> Iterator[Row]:
+    """What speaks for each sample once all of them are there, and whether it is right.
+
+    Raises:
+        TraceError: the pool is `ordered`, so its samples are no fair draw.
+    """
+    _must_be_whole([pool])
     tree = Tree(pool.task)
     tree.plant([Step("task", "")], "")
     for sample in pool.samples:

@@ -56,6 +56,8 @@ class Pool:
     source: Path
     core: str = ""
     """What drew them, where the record says."""
+    digest: str = ""
+    """Its digest, or the beginning of it."""
     ordered: bool = False
     """They ended because of what they came to, so they say something in the order in which they were drawn alone: how
     many there are, and that the last one is right, is no chance."""
@@ -111,7 +113,7 @@ def _read(path: Path, visible: Visible, *, strict: bool) -> Iterator[Pool]:
 def _must_agree(pools: list[Pool]) -> None:
     cores = sorted({pool.core for pool in pools if pool.core})
     if len(cores) > 1:
-        raise TraceError(f"these records are of different models ({', '.join(cores[:3])}): replay each on its own")
+        raise TraceError(f"these records are of different models ({', '.join(cores[:3])}): take those of each alone")
     seen: dict[str, Path] = {}
     for pool in pools:
         if pool.task in seen:
@@ -143,7 +145,7 @@ def _of_rows(path: Path, visible: Visible) -> Iterator[Pool]:
             try:
                 samples = tuple(_of_row(row, visible if tested else None) for row in drawn)
                 for core in sorted({str(row.get("core", "")) for row in drawn}):
-                    yield Pool(task, int(drawn[0]["prompt"]), samples, path, core)
+                    yield Pool(task, int(drawn[0]["prompt"]), samples, path, core, core)
             except (ValueError, KeyError, TypeError) as error:
                 what = f"{type(error).__name__}: {error}"
                 raise TraceError(f"{path}: a sample of task {task} lacks what a replay needs ({what})") from error
@@ -202,7 +204,7 @@ def _of_trace(path: Path, past: Trace) -> Pool:
     prompt = max((node.cost.prefilled for node in drawn), default=0)
     samples = tuple(_of_node(node, reference) for node in drawn)
     core = f"{past.began.core} ({past.began.digest[:12]})"
-    return Pool(task.id, prompt, samples, path, core, _ended_by_itself(past, len(samples)))
+    return Pool(task.id, prompt, samples, path, core, past.began.digest, _ended_by_itself(past, len(samples)))
 
 
 def _drawn(path: Path, past: Trace) -> list[Node]:

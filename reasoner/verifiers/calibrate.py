@@ -35,7 +35,7 @@ class Calibration:
     """Fitted to one core: another one's scores mean other things."""
 
     core: str
-    """The core's digest."""
+    """The core's digest, or the beginning of it."""
     base: float
     """P(right) where no source says anything."""
     curves: Mapping[str, Curve] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def load(path: Path, core: str = "") -> Calibration:
         found = Calibration(raw["core"], float(raw["base"]), curves, msgspec.convert(raw["joint"], Platt))
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"cannot read the calibration {path} ({type(error).__name__}: {error})") from error
-    if core and found.core != core:
+    if core and not (found.core and core.startswith(found.core)):
         raise ConfigError(
             f"the calibration {path} was made with the core {found.core[:12] or 'of no name'}, not with {core[:12]}: "
             "make one with this core, or leave it out"
