@@ -43,7 +43,8 @@ class Adaptive:
         probes = min(self.probes, self.n)
         if opened < probes:
             return self._attempts(tree, ledger, min(free, probes - opened), inside=0.0)
-        if opened - len(tree.in_flight) < probes or _unanimous(tree):
+        landed = opened - len(tree.in_flight)
+        if landed < probes or _unanimous(tree, landed):
             return []
         return self._rest(tree, ledger, min(free, self.n - opened))
 
@@ -79,9 +80,11 @@ def _ease(tree: Tree) -> float:
     return max(tree.poll(voter).agreement for voter in VOTERS)
 
 
-def _unanimous(tree: Tree) -> bool:
-    """Whether all answers to a question are one. Code that behaves alike may be wrong alike, and its tests say so."""
-    return tree.best(VISIBLE) is None and any(tree.poll(voter).agreement == 1.0 for voter in VOTERS)
+def _unanimous(tree: Tree, landed: int) -> bool:
+    """Whether all that `landed` answer a question alike; one that has no answer is not of one mind with the others.
+    Code that behaves alike may be wrong alike, and its tests say so."""
+    polls = map(tree.poll, VOTERS)
+    return tree.best(VISIBLE) is None and any(p.total >= landed and p.agreement == 1.0 for p in polls)
 
 
 def _near(tree: Tree) -> list[NodeId]:

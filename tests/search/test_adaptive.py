@@ -106,3 +106,9 @@ def test_equal_trees_give_equal_choices_and_a_solved_one_fresh_ones_alone(tree: 
     tree.opened(search.select(tree, LEDGER, 1)[0])
     land(tree, 1.0)
     assert kinds(tree, search, 8) == {"fresh": 8}
+
+
+def test_one_answer_among_probes_without_any_ends_nothing(tree: Tree) -> None:
+    search = Adaptive(16, probes=4)
+    probed(tree, search, keys=("", "48", "", ""))
+    assert kinds(tree, search, 8).total() == 8
