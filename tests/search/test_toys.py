@@ -42,7 +42,9 @@ def test_equal_seeds_grow_equal_trees(toys: ModuleType) -> None:
     assert one.tree.nodes == two.tree.nodes
 
 
-@pytest.mark.parametrize("name", ["vote", "best_of_n", "adaptive", "rewind", "top", "dvts", "rebase", "mcts"])
+@pytest.mark.parametrize(
+    "name", ["vote", "best_of_n", "adaptive", "rewind", "top 250", "dvts 250", "rebase 250", "mcts"]
+)
 def test_choosing_costs_no_walk_over_finished_nodes(toys: ModuleType, name: str) -> None:
     strategy, depth = toys.schedulers()[name]
     tree = Tree("scheduling")
