@@ -1,6 +1,6 @@
 """The ruler: what a core does alone, recorded once, sample by sample, so that every later claim has its opponent.
 
-    python benchmarks/baseline.py SET [--samples 16] [--limit N] [--model NAME] [--dtype DTYPE] [--keep]
+    python benchmarks/baseline.py SET [--samples 16] [--limit N] [--model NAME] [--dtype DTYPE] [--terse] [--keep]
 
 SET names problems and the prompt:
 
@@ -27,7 +27,7 @@ import random
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,8 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
 
         async def one(problem: Problem, sample: int) -> None:
             async with turns:
-                completion = await reasoner.core.complete(problem.prefix, sampling(problem, sample, reasoner))
+                asked = replace(sampling(problem, sample, reasoner), never=never)
+                completion = await reasoner.core.complete(problem.prefix, asked)
             async with graders:
                 outcome = await problem.grade(completion.text)
             rows.append(line := {**drawn, **row(problem, sample, completion, outcome)})
@@ -181,6 +182,7 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
             if len(rows) % 50 == 0:
                 print(f"{len(rows)} samples, {sum(r['correct'] for r in rows)} correct", file=sys.stderr, flush=True)
 
+        never = Driven(reasoner.core.tokenizer).remarks() if flags.terse else ()
         info = reasoner.core.info
         drawn = {"core": info.digest[:12], "dtype": info.dtype}
         others = {row["core"] for row in rows} - {drawn["core"]}
@@ -188,8 +190,8 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
             raise SystemExit(f"{out} holds samples of another core, {', '.join(others)}: move it away first")
         given = list(problems(flags.set, reasoner.core.tokenizer, reasoner.sandbox, flags.data))
         random.Random(0).shuffle(given)
-        asked = [(p, k) for p in given[: flags.limit] for k in range(-1, flags.samples)]
-        await asyncio.gather(*(one(p, k) for p, k in asked if (p.id, k) not in done))
+        wanted = [(p, k) for p in given[: flags.limit] for k in range(-1, flags.samples)]
+        await asyncio.gather(*(one(p, k) for p, k in wanted if (p.id, k) not in done))
     return rows
 
 
@@ -247,9 +249,10 @@ def main() -> None:
     parser.add_argument("--dtype", default=CoreConfig.dtype, choices=("auto", "bfloat16", "float32", "int4"))
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--terse", action="store_true", help="mask what opens a comment or a docstring, as a set apart")
     parser.add_argument("--keep", action="store_true", help="pack what was recorded into benchmarks/records/ and end")
     flags = parser.parse_args()
-    out = recording(flags.set, flags.model)
+    out = recording(f"{flags.set}{'-terse' if flags.terse else ''}", flags.model)
     if flags.keep:
         kept = keep(out)
         print(f"{kept}: {kept.stat().st_size / 1e6:.2f} MB")
