@@ -46,7 +46,7 @@ from reasoner.replay.again import curve
 from reasoner.replay.policies import policy, selection
 from reasoner.replay.pools import read_pools
 from reasoner.verifiers.calibrate import Row as Known
-from reasoner.verifiers.calibrate import calibrated
+from reasoner.verifiers.calibrate import crosswise
 from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
 
 SAMPLES, VOTES = 16, 40
@@ -315,12 +315,8 @@ def _by_probability(found: Sequence[Row]) -> Callable[[Row], int]:
 
 def _probabilities(found: Sequence[Row]) -> list[tuple[Row, list[float]]]:
     """P(correct) of every sample, by a calibration that was fitted on the other half of the tasks."""
-    halves = found[::2], found[1::2]
-    stated = []
-    for mine, others in (halves, halves[::-1]):
-        fitted = calibrated([Known(s["said"], s["correct"], row["task"]) for row in others for s in row["samples"]])
-        stated += [(row, [fitted.probability(s["said"]) or 0.0 for s in row["samples"]]) for row in mine]
-    return stated
+    known = [[Known(s["said"], s["correct"], row["task"]) for s in row["samples"]] for row in found]
+    return [(row, [p or 0.0 for p in ps]) for row, ps in zip(found, crosswise(known), strict=True)]
 
 
 def _points(found: Difference) -> str:

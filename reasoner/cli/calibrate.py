@@ -2,13 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 
 from reasoner.cli.exits import SOLVED
 from reasoner.cli.screen import Screen
 from reasoner.errors import ConfigError
 from reasoner.replay import judged, read_pools
-from reasoner.verifiers.calibrate import Row, calibrated, save
+from reasoner.verifiers.calibrate import calibrated, crosswise, save
 from reasoner.verifiers.reliability import Pairs, auroc, brier_skill, ece, reliability
 
 LEAST = 4
@@ -24,7 +23,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not digest:
         raise ConfigError("these records do not say which model drew them, and a calibration is of one: record again")
     save(calibrated([row for rows in by_task for row in rows], digest), arguments.output)
-    stated = _stated(by_task)
+    stated = [
+        (p, row.right)
+        for rows, ps in zip(by_task, crosswise(by_task), strict=True)
+        for row, p in zip(rows, ps, strict=True)
+        if p is not None
+    ]
     figures = {"ece": ece(stated), "auroc": auroc(stated), "brier_skill": brier_skill(stated)}
     Screen(arguments.quiet).say(f"{len(stated)} samples of {len(pools)} tasks, in {arguments.output}")
     if arguments.json:
@@ -33,16 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join([*_lines(stated), "", _SUMMED.format(**figures)]))
     return SOLVED
-
-
-def _stated(by_task: Sequence[Sequence[Row]]) -> Pairs:
-    """What each sample is given by a calibration that has seen the other half of the tasks alone."""
-    halves = by_task[::2], by_task[1::2]
-    pairs = []
-    for mine, others in (halves, halves[::-1]):
-        fitted = calibrated([row for rows in others for row in rows])
-        pairs += [(fitted.probability(row.scores), row.right) for rows in mine for row in rows]
-    return [(p, right) for p, right in pairs if p is not None]
 
 
 def _lines(stated: Pairs) -> list[str]:

@@ -128,9 +128,8 @@ def load(
     torch.manual_seed(seed)
     where = _device(device)
     kind = getattr(torch, chosen(dtype, where))
-    base = _quietly(transformers.AutoModelForCausalLM.from_pretrained, directory, dtype=kind, local_files_only=True).to(
-        where
-    )
+    base = _quietly(transformers.AutoModelForCausalLM.from_pretrained, directory, dtype=kind, local_files_only=True)
+    base = base.to(where)
     if max(controls.values(), default=0) >= shape.vocabulary:
         base.resize_token_embeddings(max(controls.values()) + 1, mean_resizing=False)
     matrix, output = base.get_input_embeddings().weight, base.get_output_embeddings().weight

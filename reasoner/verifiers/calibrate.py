@@ -73,6 +73,17 @@ def calibrated(rows: Sequence[Row], core: str = "") -> Calibration:
     return Calibration(core, whole.base, whole.curves, platt(unseen) if enough else _AS_IS)
 
 
+def crosswise(by_task: Sequence[Sequence[Row]]) -> list[list[float | None]]:
+    """P(right) of each task's rows, by a calibration that was fitted to the other half of the tasks alone.
+
+    Raises:
+        ConfigError: a half has no rows.
+    """
+    halves = by_task[::2], by_task[1::2]
+    fitted = [calibrated([row for rows in half for row in rows]) for half in halves]
+    return [[fitted[1 - at % 2].probability(row.scores) for row in rows] for at, rows in enumerate(by_task)]
+
+
 def save(calibration: Calibration, path: Path) -> None:
     """Write it as JSON."""
     curves = {source: {"kind": _kind(curve), "curve": curve} for source, curve in calibration.curves.items()}
