@@ -60,10 +60,12 @@ def _torch() -> list[Finding]:
     except ImportError as error:
         remedy = "install reasoner again: pip install --force-reinstall reasoner"
         return [Finding("torch", f"cannot be imported ({error})", "missing", remedy)]
+    from reasoner.cores.local.precision import multiplies_bfloat16
+
     flags = [flag for flag in _FEATURES if flag in _cpu_flags()]
     transformers = importlib.metadata.version("transformers")
     cpu = f"{len(os.sched_getaffinity(0))} CPUs, {torch.get_num_threads()} threads, {' '.join(flags) or 'no AVX2'}"
-    quick = any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+    quick = multiplies_bfloat16()
     slow = "" if quick else "without bfloat16 the model takes twice the memory, and longer: lower --attempts"
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none that torch sees"
     return [
