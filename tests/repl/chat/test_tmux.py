@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,15 +51,23 @@ class Tmux:
         return self("capture-pane", "-p").rstrip()
 
     def wait(self, words: str) -> None:
-        end = time.monotonic() + 60
-        while words not in self.screen:
-            assert time.monotonic() < end, f"{words!r} never came:\n{self.screen}"
-            time.sleep(0.05)
+        self.until(lambda: words in self.screen)
 
     def rest(self) -> None:
         """Until the prompt is there."""
+        self.until(lambda: f"\n{self.screen}".endswith("\n>"))
+
+    def say(self, words: str) -> None:
+        """Type at the prompt, and see it read: what is typed between two prompts is echoed by the terminal itself."""
+        self.rest()
+        self("send-keys", "-l", words)
+        self.until(lambda: self.screen.endswith(f"> {words}"))
+        self("send-keys", "Enter")
+        self.until(lambda: not self.screen.endswith(f"> {words}"))
+
+    def until(self, seen: Callable[[], bool]) -> None:
         end = time.monotonic() + 60
-        while not self.screen.endswith("\n>"):
+        while not seen():
             assert time.monotonic() < end, self.screen
             time.sleep(0.05)
 
@@ -93,8 +101,7 @@ def test_a_session_in_tmux_is_the_screens_that_are_kept(tmux: Tmux, tmp_path: Pa
     tmux.wait("Ctrl-D leaves")
     turns = 0
     for words in STORY:
-        tmux.rest()
-        tmux.type(words)
+        tmux.say(words)
         turns += not words.startswith("/")
         tmux.wait(f"turn {turns} ·")
     tmux.wait("← here")
@@ -102,24 +109,21 @@ def test_a_session_in_tmux_is_the_screens_that_are_kept(tmux: Tmux, tmp_path: Pa
     kept("tmux-taken-back", tmux.screen)
 
     tmux("send-keys", "C-l")
-    tmux.type("Count.")
+    tmux.say("Count.")
     tmux.wait("number 20,")
     tmux("send-keys", "C-c")
     tmux.wait("held still")
     tmux.type("k")
     tmux.wait("kept as it was")
-    tmux.rest()
-    tmux.type("Count.")
+    tmux.say("Count.")
     tmux.wait("number 20,")
     pid = tmux("list-panes", "-F", "#{pane_pid}").strip()
     subprocess.run(["pkill", "-KILL", "-P", pid], check=True)
     tmux.wait("Killed")
     tmux.type(f"clear; {command} --continue last")
     tmux.wait("broken off")
-    tmux.rest()
     for words in ("/fork 4", "What is x?", "/why"):
-        tmux.type(words)
-        tmux.rest()
+        tmux.say(words)
     tmux.wait("turn 8 stopped")
     tmux.rest()
     kept("tmux-after-a-kill", tmux.screen)
