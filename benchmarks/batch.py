@@ -42,6 +42,7 @@ def parse() -> argparse.Namespace:
     real.add_argument("--sandbox", choices=("bubblewrap", "docker"), action="append", help="(default: both)")
     real.add_argument("--strategy", choices=("single", "default"), action="append", help="(default: both)")
     real.add_argument("--tasks", type=int, help="so many (default: 64; quick: 8)")
+    real.add_argument("--tokens", type=int, default=4000, help="the budget of a task (default: 4000)")
     real.add_argument("--model", default="", help="(default: the default model; quick: SmolLM2-135M)")
     parser.add_argument("--child", choices=ROWS, help=argparse.SUPPRESS)
     return parser.parse_args()

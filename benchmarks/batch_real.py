@@ -18,8 +18,6 @@ MBPP = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "mbpp
 SEARCHES = {"single": SearchConfig(strategy="single", max_tokens=256), "default": SearchConfig(max_tokens=256)}
 GOALS = {"single": 5.0, "default": 1.3}
 SMALL = "smollm2-135m-instruct"
-TOKENS = 4000
-"""Budget of a task; what is reached depends on nothing but its tokens."""
 
 
 def real(flags: Namespace) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def real(flags: Namespace) -> dict[str, Any]:
                 CoreConfig(model=flags.model or (SMALL if flags.quick else "")),
                 SandboxConfig(kind),  # type: ignore[arg-type]
                 SEARCHES[name],
-                budget=BudgetConfig(tokens=TOKENS),
+                budget=BudgetConfig(tokens=flags.tokens),
             )
             try:
                 batch, alone = (asyncio.run(_minutes(config, jobs, workers)) for workers in (count, 1))
@@ -44,7 +42,7 @@ def real(flags: Namespace) -> dict[str, Any]:
                 print(f"{kind}: skipped, {error}")
                 continue
             print(f"{name}, {kind}: {count} tasks in {batch:.1f} min together, {alone:.1f} one by one", flush=True)
-            against = f"one task at a time, {count} tasks, {kind}"
+            against = f"one task at a time, {count} tasks of {flags.tokens} tokens, {kind}"
             figures[f"{name}_{kind}"] = figure(alone / batch, GOALS[name], "x tasks a minute", "higher", against)
     return figures
 

@@ -67,10 +67,13 @@ async def assemble(
         await asyncio.gather(core.close(), sandbox.close())
 
 
-def check(config: Config) -> None:
-    """Raises ConfigError where a search cannot be what `config` says, as far as that is known before anything is
-    opened."""
-    _stop(config, by_kind(config.search)), _toolbox(config), _prices(config), _verifiers(config)
+def check(config: Config, tasks: Iterable[Task] = ()) -> None:
+    """What is known before anything is opened. Raises ConfigError where a search cannot be what `config` says, and
+    TaskError where one of `tasks` names a tool that it does not bring."""
+    _stop(config, by_kind(config.search)), _prices(config), _verifiers(config)
+    tools = _toolbox(config)
+    for task in tasks:
+        tools.offered(task)
 
 
 def put_together(

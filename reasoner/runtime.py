@@ -284,9 +284,10 @@ class Reasoner:
         return Following(strategy, self.speech.failed == "end") if speaks(self.core) else strategy
 
     def _tools(self, task: Task) -> Toolbox:
+        offered = self.toolbox.offered(task)
         if task.visible is None:
-            return self.toolbox
-        return self.toolbox.bind("run_tests", suite_arguments(task.visible, wall_s=self.limits.wall_s))
+            return offered
+        return offered.bind("run_tests", suite_arguments(task.visible, wall_s=self.limits.wall_s))
 
     def _began(self, task: Task) -> Began:
         core = self.core.info

@@ -15,14 +15,16 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from reasoner.content import content_dir, load_tool
-from reasoner.errors import ToolError
+from reasoner.errors import TaskError, ToolError
 from reasoner.protocols import World
-from reasoner.types import Json, Limits, SnapshotId, Tool, ToolCall, ToolResult
+from reasoner.types import Json, Limits, SnapshotId, Task, Tool, ToolCall, ToolResult
 
 Service = Callable[[Json], Awaitable[Json | ToolResult]]
 """What the host does for a tool because no world can, such as fetching a page: arguments that fit the tool's schema ->
 what its program finds in them besides, under the service's name, or why there is nothing (then it never runs)."""
 
+_OWN = frozenset({"python", "run_tests"})
+"""Tools that are not called by name: one has its own form, one needs a suite."""
 _DETAIL = 300
 
 
@@ -72,6 +74,17 @@ class Toolbox:
         """The same tools, and these after them. Raises ToolError as the constructor does."""
         return Toolbox([*self, *own], bound=self._bound, services=self._services)
 
+    def offered(self, task: Task) -> "Toolbox":
+        """The same tools, without those that are called by name and that `task` does not name. Raises TaskError where
+        it names one that is not here."""
+        if task.tools is None:
+            return self
+        wanted = {*_OWN, *task.tools}
+        if unknown := sorted(wanted - self._tools.keys() - _OWN):
+            raise TaskError(f"the task {task.id}: {self._unknown(unknown[0])} (--tools and --allow-host bring others)")
+        bound = {name: arguments for name, arguments in self._bound.items() if name in wanted}
+        return Toolbox((tool for tool in self if tool.name in wanted), bound=bound, services=self._services)
+
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
 
@@ -81,6 +94,10 @@ class Toolbox:
             {"type": "function", "function": {"name": name, "description": tool.description, "parameters": shown}}
             for (name, tool), shown in zip(self._tools.items(), self._shown.values(), strict=True)
         ]
+
+    def called(self) -> list[dict[str, Any]]:
+        """Of these, the tools that are called by name."""
+        return [schema for schema in self.schemas() if schema["function"]["name"] not in _OWN]
 
     async def call(
         self, world: World, at: SnapshotId, call: ToolCall, limits: Limits | None = None

@@ -64,6 +64,8 @@ class Task:
     """Tests that only grade; they never enter a world that the model's code can reach."""
     answer: str | None = None
     """What a question's answer should be. It only grades."""
+    tools: tuple[str, ...] | None = None
+    """Tools that are offered for it besides the interpreter and the tests; None: all that there are."""
     origin: Origin | None = field(default=None, compare=False)
     """None for a task that was made by a program."""
 

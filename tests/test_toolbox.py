@@ -2,10 +2,10 @@
 
 import pytest
 
-from reasoner.errors import ToolError
+from reasoner.errors import TaskError, ToolError
 from reasoner.suites import suite_arguments
 from reasoner.toolbox import Toolbox, load_tools
-from reasoner.types import Limits, Suite, Tool, ToolCall, ToolResult
+from reasoner.types import Limits, Suite, Task, Tool, ToolCall, ToolResult
 
 
 class Echo:
@@ -77,6 +77,20 @@ async def test_bound_arguments_are_filled_in_and_cannot_be_seen_or_said():
     assert result.value["arguments"] == {"how": "slow", "by": 7}
     result, _ = await call(box, "grow", GOOD)
     assert result.error == "refused"
+
+
+def test_a_task_is_offered_the_tools_that_it_names():
+    box = Toolbox.standard([tool("grow", by={"type": "integer"}), tool("shrink")]).bind("grow", {"by": 7})
+    names = [schema["function"]["name"] for schema in box.offered(Task("t", "?")).called()]
+    assert names == ["grow", "shrink"]
+    assert [tool.name for tool in box.offered(Task("t", "?", tools=("python", "shrink")))] == [
+        "python",
+        "run_tests",
+        "shrink",
+    ]
+    assert box.offered(Task("t", "?", tools=())).called() == []
+    with pytest.raises(TaskError, match="the task t: there is no tool 'shrank': did you mean 'shrink'"):
+        box.offered(Task("t", "?", tools=("shrank",)))
 
 
 async def test_the_standard_box_takes_a_suite():

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if problems.bad and not arguments.skip_bad:
         raise TaskError(f"{_more(problems.bad)}: correct it, or leave such tasks out with --skip-bad")
     chosen = problems.chosen(Selection(arguments.filter, arguments.shuffle, arguments.limit))
+    check(config, () if arguments.skip_bad else chosen)
     _say_bad(problems, screen)
     jobs = [Job(task, epoch) for epoch in range(arguments.epochs) for task in chosen]
     held = held_settings(config.resolved(), problems)

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reasoner import tasks
-from reasoner.assembly import assemble, unheard
+from reasoner.assembly import assemble, check, unheard
 from reasoner.cli.exits import STATUS
 from reasoner.cli.expected import expected
 from reasoner.cli.records import command, store
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write and not arguments.path.is_dir():
         raise ConfigError(f"--write puts files into a directory, and {arguments.path} is none: leave it out")
     task = tasks.load(arguments.path, task_id=arguments.task_id, prompt=arguments.task, tests=arguments.tests)
+    check(config, [task])
     screen = Screen(arguments.quiet)
     signals = Signals(screen)
     traces = Path(config.traces) if config.traces else store()

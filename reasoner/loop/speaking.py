@@ -46,13 +46,11 @@ _CONCLUSION = 32
 _REMARK = 80
 _PATIENCE = 3
 """Malformed steps of one turn after which nobody listens any more."""
-_OWN = frozenset({"python", "run_tests"})
-"""Tools that are not offered as calls: one has its own form, one needs a suite."""
 
 
 def spoken(tokenizer: Tokenizer, toolbox: Toolbox) -> Spoken:
     """The dialect of a core that owns the protocol, with the tools that are called by name."""
-    return Spoken(tokenizer, [s for s in toolbox.schemas() if s["function"]["name"] not in _OWN])
+    return Spoken(tokenizer, toolbox.called())
 
 
 @dataclass(frozen=True)

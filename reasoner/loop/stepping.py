@@ -19,13 +19,11 @@ _STEPS = 8
 """Calls on one path; after these, or when it calls the same thing twice, the core is made to answer."""
 _CONCLUSION = 32
 """Tokens of an answer that is forced."""
-_OWN = frozenset({"python", "run_tests"})
-"""Tools that are not offered as calls: one has its own form, one needs a suite."""
 
 
 def stepwise(tokenizer: Tokenizer, toolbox: Toolbox) -> Stepwise:
     """The dialect of questions with the tools that are called by name."""
-    return Stepwise(tokenizer, [s for s in toolbox.schemas() if s["function"]["name"] not in _OWN])
+    return Stepwise(tokenizer, toolbox.called())
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """A record with `messages`, as in a chat completion's request: a question, its tools named. A conversation becomes one
-text, each turn named by its role. What is no text, or would bring a tool along, is refused rather than left out.
+text, each turn named by its role. What is no text is refused rather than left out; what a tool does is the run's to say.
 """
 
 from typing import Any
@@ -13,15 +13,14 @@ _KEYS = frozenset({"task_id", "messages", "tools", "answer", "files", "model"})
 _MESSAGE = frozenset({"role", "content", "name"})
 _SYSTEM = ("system", "developer")
 _ROLES = (*_SYSTEM, "user", "assistant")
-_TOOL = "python"
 _KEPT = ("task_id", "answer", "files")
 
 
 def read_messages(line: Line) -> Task:
     """The task of chat messages. Raises `TaskError` with line and field."""
     known(line, "", line.record, _KEYS)
-    for place, tool in enumerate(_list(line, "tools", line.record.get("tools") or [])):
-        _must_be_ours(line, f"tools[{place}]", tool)
+    tools = _list(line, "tools", line.record.get("tools") or [])
+    named = [_name(line, f"tools[{place}]", tool) for place, tool in enumerate(tools)]
     messages = _list(line, "messages", line.record["messages"])
     texts = [_text(line, f"messages[{place}]", message) for place, message in enumerate(messages)]
     if not texts or messages[-1]["role"] != "user":
@@ -30,7 +29,8 @@ def read_messages(line: Line) -> Task:
         texts = [f"{message['role']}: {text}" for message, text in zip(messages, texts, strict=True)]
     kept = {key: value for key, value in line.record.items() if key in _KEPT}
     question = "\n\n".join(text for text in texts if text.strip())
-    return read_question(Line(line.path, line.number, {**kept, "question": question}))
+    offered = {"tools": named} if named else {}
+    return read_question(Line(line.path, line.number, {**kept, **offered, "question": question}))
 
 
 def _text(line: Line, field: str, message: Any) -> str:
@@ -49,17 +49,16 @@ def _text(line: Line, field: str, message: Any) -> str:
     return "\n".join(part["text"] for part in parts)
 
 
-def _must_be_ours(line: Line, field: str, tool: Any) -> None:
+def _name(line: Line, field: str, tool: Any) -> str:
     if not isinstance(tool, dict):
         raise line.error(f"{field} is not an object")
     if tool.get("type") == "code_interpreter":
-        return
+        return "python"
     function = tool.get("function")
     name = function.get("name") if isinstance(function, dict) else None
-    if name != _TOOL:
-        raise line.error(
-            f"{field}.function.name is {name!r}, a record can name {_TOOL} alone: --tools gives a run others"
-        )
+    if not isinstance(name, str):
+        raise line.error(f"{field}.function.name is {name!r}, it must be the name of a tool")
+    return name
 
 
 def _list(line: Line, field: str, value: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from reasoner.tasks.jsonl import Line
 from reasoner.tasks.schema import files_of, known
 from reasoner.types import Task
 
-_KEYS = frozenset({"task_id", "question", "answer", "files"})
+_KEYS = frozenset({"task_id", "question", "answer", "files", "tools"})
 
 
 def read_question(line: Line) -> Task:
@@ -19,4 +19,5 @@ def read_question(line: Line) -> Task:
     answer = line.text("answer").rpartition("####")[2].strip() if "answer" in line.record else None
     if answer == "":
         raise line.error("the answer is empty, leave the field out if there is none")
-    return Task(line.id, question, files_of(line, "files", line.record.get("files", {})), answer=answer)
+    tools = tuple(line.texts("tools")) if "tools" in line.record else None
+    return Task(line.id, question, files_of(line, "files", line.record.get("files", {})), answer=answer, tools=tools)

@@ -48,6 +48,9 @@ def test_what_cannot_be_run_is_said_before_anything_is_opened(questions: Path, t
     assert "ids are such as 1, 2, 3" in refused(capsys, questions, "-o", out, "--filter", "x")
     assert "did you mean best_of_n?" in refused(capsys, questions, "-o", out, "--strategy", "best_of_m")
     assert "is never spent" in refused(capsys, questions, "-o", out, "--budget-money", 1)
+    warm = questions.with_name("warm.jsonl")
+    warm.write_text('{"question": "How warm is it?", "tools": ["weather"]}\n', encoding="utf-8")
+    assert "the task 1: there is no tool 'weather'" in refused(capsys, warm, "-o", out)
     assert not out.exists()
     assert "is a file" in refused(capsys, questions, "-o", questions)
 

@@ -31,6 +31,15 @@ def test_a_system_and_a_user_message_are_one_question_that_is_known_by_its_line(
 
 
 WEATHER = {"type": "function", "function": {"name": "weather"}}
+
+
+def test_tools_are_named_by_the_record_and_brought_by_the_run(tmp_path: Path) -> None:
+    assert read(tmp_path, messages=[USER], tools=[PYTHON, WEATHER]).tools == ("python", "weather")
+    assert read(tmp_path, question="How warm is it?", tools=["weather"]).tools == ("weather",)
+    assert read(tmp_path, messages=[USER]).tools is None
+    assert read(tmp_path, question="How warm is it?", tools=[]).tools == ()
+
+
 SAID = {"role": "assistant", "content": "25"}
 
 
@@ -60,7 +69,8 @@ def test_a_conversation_is_one_question_in_which_each_turn_is_named_by_its_role(
         ({"messages": [{**USER, "tool_calls": []}]}, r"unknown field messages\[0\].tool_calls"),
         ({"messages": [{**USER, "content": [{"type": "image_url"}]}]}, r"messages\[0\].content\[0\] is no"),
         ({"messages": [{**USER, "content": " "}]}, "the question is empty"),
-        ({"messages": [USER], "tools": [WEATHER]}, r"tools\[0\].function.name is 'weather'"),
+        ({"messages": [USER], "tools": [{"type": "function"}]}, r"tools\[0\].function.name is None"),
+        ({"question": "How warm is it?", "tools": [WEATHER]}, "the field tools is not a list of texts"),
         ({"messages": [USER], "temperature": 1}, "unknown field temperature"),
     ],
 )
