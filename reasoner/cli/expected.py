@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from reasoner.config import Config
+from reasoner.config import EFFORTS, Config
 
 _RUNS = 30
 """Traces that are looked at, the newest first."""
@@ -26,7 +26,7 @@ class Run:
 
 
 def expected(config: Config, traces: Path, tasks: int = 1) -> str:
-    """One line on an effort's cost, empty where no effort was chosen."""
+    """A line on an effort's cost and one on what the others would cost; empty where no effort was chosen."""
     budget = config.budget
     if not budget.effort:
         return ""
@@ -40,7 +40,13 @@ def expected(config: Config, traces: Path, tasks: int = 1) -> str:
     if alike:
         usual = tasks * fmean(alike)
         most += f"; usually {usual:,.0f} tokens, {duration(usual / rate)} (earlier runs: {len(alike)})"
-    return most
+    return f"{most}\n{_others(budget.effort, tasks, rate)}"
+
+
+def _others(chosen: str, tasks: int, rate: float) -> str:
+    most = {name: tasks * effort.tokens for name, effort in EFFORTS.items() if name != chosen}
+    each = [f"{name} {n:,}" + (f" ({duration(n / rate)})" if rate else "") for name, n in most.items()]
+    return f"other efforts, tokens at most: {', '.join(each)}"
 
 
 def earlier(traces: Path, model: str) -> Iterator[Run]:
