@@ -85,6 +85,9 @@ class Budget:
         return ""
 
 
+UNBOUNDED = Budget()
+
+
 class Ledger:
     """Running total of one scope. `spent` includes everything that was charged to nested ledgers.
 

@@ -22,6 +22,7 @@ from reasoner.assembly import assemble, put_together
 from reasoner.batch import Folder, Job, Problems, Summary, held_settings, read_problems, summarise
 from reasoner.config import Config
 from reasoner.errors import ConfigError
+from reasoner.ledger import UNBOUNDED, Budget
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier
 from reasoner.toolbox import Toolbox, load_tools
 from reasoner.trace import Listener
@@ -136,11 +137,17 @@ class Solver:
             whole.cancel()
 
     def run(
-        self, problems: Problems | Path | str, into: Path | str, *, epochs: int = 1, workers: int | None = None
+        self,
+        problems: Problems | Path | str,
+        into: Path | str,
+        *,
+        epochs: int = 1,
+        workers: int | None = None,
+        within: Budget = UNBOUNDED,
     ) -> Summary:
         """What `reasoner run` does: every problem of a file or directory, or those that you chose of it, each `epochs`
         times, recorded in the directory `into`; called again, it goes on from there. `workers` None keeps the core
-        busy.
+        busy; once the whole run has spent `within`, no other task begins.
 
         Raises:
             ConfigError: `into` holds a run with another configuration or core, or other problems. Parts of your own are
@@ -149,7 +156,7 @@ class Solver:
             CoreError, SandboxError, ToolError, TraceError: our surroundings failed, over and over; call it again.
         """
         asked = problems if isinstance(problems, Problems) else read_problems(Path(problems))
-        return self._wait(self._run(asked, Path(into), epochs, workers))
+        return self._wait(self._run(asked, Path(into), epochs, workers, within))
 
     def close(self) -> None:
         """Close the core and the sandbox."""
@@ -158,12 +165,12 @@ class Solver:
         finally:
             self._end()
 
-    async def _run(self, problems: Problems, into: Path, epochs: int, workers: int | None) -> Summary:
+    async def _run(self, problems: Problems, into: Path, epochs: int, workers: int | None, within: Budget) -> Summary:
         jobs = [Job(task, epoch) for epoch in range(epochs) for task in problems.tasks]
         asked = {job.key for job in jobs}
         with Folder(into, held_settings(self._reasoner.config, problems)) as folder:
             try:
-                await batch.run(self._reasoner, jobs, folder, workers=workers)
+                await batch.run(self._reasoner, jobs, folder, workers=workers, within=within)
             finally:
                 summary = summarise((r for r in folder.records() if r.key in asked), len(jobs), problems.bad)
                 folder.write_summary(asdict(summary))

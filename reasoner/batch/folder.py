@@ -61,8 +61,11 @@ class Folder:
             if force_new and self.began:
                 self._move_away()
             self._check()
-            self.done, self.failed = self._read()
+            self.done, self.failed = set[Key](), dict[Key, int]()
             """What has its last word; and what has none but failed before, with its last attempt that has a record."""
+            self.spent = Cost()
+            """By all that has a record."""
+            self._read()
         except BaseException:
             self._results.close()
             raise
@@ -102,7 +105,7 @@ class Folder:
             with suppress(OSError):
                 os.ftruncate(results, before)
             raise self._unwritable(error) from error
-        _note(record, self.done, self.failed)
+        self._note(record)
 
     def records(self) -> Iterator[Record]:
         return read_records(self.path / RESULTS)
@@ -193,15 +196,21 @@ class Folder:
                     " -o, or --force-new, which keeps that run under another name"
                 )
 
-    def _read(self) -> tuple[set[Key], dict[Key, int]]:
+    def _read(self) -> None:
         path = self.path / RESULTS
         ends: list[int] = []
-        done, failed = set[Key](), dict[Key, int]()
         for record in read_records(path, ends.append):
-            _note(record, done, failed)
+            self._note(record)
         for end in ends:
             os.truncate(path, end)
-        return done, failed
+
+    def _note(self, record: Record) -> None:
+        self.spent += record.cost
+        if record.is_last_word:
+            self.done.add(record.key)
+            self.failed.pop(record.key, None)
+        else:
+            self.failed[record.key] = record.attempt
 
     def _write(self, name: str, value: Json) -> None:
         """All of it or nothing, whatever ends the process."""
@@ -217,14 +226,6 @@ class Folder:
 
     def _unwritable(self, error: OSError) -> TraceError:
         return TraceError(f"cannot write {self.path} ({error.strerror}): free some space, or choose another with -o")
-
-
-def _note(record: Record, done: set[Key], failed: dict[Key, int]) -> None:
-    if record.is_last_word:
-        done.add(record.key)
-        failed.pop(record.key, None)
-    else:
-        failed[record.key] = record.attempt
 
 
 def _plain(value: Json) -> Any:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import msgspec
 
 from reasoner.batch.timing import Times
 from reasoner.errors import TraceError
+from reasoner.ledger import Cost
 from reasoner.types import Files, Json, Report, Result, Status
 
 Outcome = Status | Literal["failed", "unusable"]
@@ -18,7 +19,6 @@ cannot be put to a model, or its tests cannot run; or a server that completes ot
 Key = tuple[str, int]
 """A task's id and an epoch: what has at most one last word."""
 _MEASURED = ("attempt", "trace", "spent", "lost", "times")
-_COMPUTED = ("prefilled", "decoded", "verifier")
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Record:
     @property
     def tokens(self) -> int:
         """Tokens that were computed."""
-        return sum(int(self.spent.get(name, 0)) for name in _COMPUTED)
+        return _cost(self.spent).tokens
 
     @property
-    def all_tokens(self) -> int:
-        """The same, with those of attempts that were broken off before."""
-        return self.tokens + sum(int(self.lost.get(name, 0)) for name in _COMPUTED)
+    def cost(self) -> Cost:
+        """What it spent, and attempts before it that were broken off."""
+        return _cost(self.spent) + _cost(self.lost)
 
     def compared(self) -> dict[str, Any]:
         """What two runs of one seed have in common: all but times, costs (a cache decides them) and counts of tries."""
@@ -107,6 +107,10 @@ def record_of(result: Result, *, epoch: int, attempt: int, seed: int, trace: str
         times=times,
         confidence=result.stop.confidence,
     )
+
+
+def _cost(spent: Json) -> Cost:
+    return Cost(**{f.name: spent.get(f.name, 0) for f in fields(Cost)})
 
 
 def encode(record: Record) -> bytes:

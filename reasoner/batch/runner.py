@@ -16,7 +16,7 @@ from reasoner.batch.admission import Admission
 from reasoner.batch.attempts import Failure, Here, Job, Maker
 from reasoner.batch.folder import Folder
 from reasoner.batch.records import Record
-from reasoner.ledger import Cost
+from reasoner.ledger import UNBOUNDED, Budget, Cost
 from reasoner.runtime import Reasoner
 from reasoner.trace import Event, Listener
 
@@ -47,20 +47,21 @@ async def run(
     *,
     workers: int | None = None,
     watcher: Watcher | None = None,
+    within: Budget = UNBOUNDED,
     pauses: Sequence[float] = PAUSES,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Do all jobs that `folder` has no last word on, `workers` at a time (None: as many as keep the core busy), in
-    their order, those that failed before last. Cancelling lets go of those in flight; their traces are kept.
+    their order, those that failed before last. Cancelling lets go of those in flight; their traces are kept. Once all
+    that is recorded in `folder` has spent `within`, no other task begins; those in flight end as they would.
 
     Raises:
         ConfigError: what is in `folder` was done by another core.
         CoreError, SandboxError, ToolError: several tasks in a row failed so; each is recorded.
         TraceError: a trace or a record cannot be written.
     """
-    await drive(
-        Here(reasoner, now), jobs, folder, Admission(workers, reasoner.core.info.rows), watcher=watcher, pauses=pauses
-    )
+    admission = Admission(workers, reasoner.core.info.rows)
+    await drive(Here(reasoner, now), jobs, folder, admission, watcher=watcher, within=within, pauses=pauses)
 
 
 async def drive(
@@ -70,6 +71,7 @@ async def drive(
     admission: Admission,
     *,
     watcher: Watcher | None = None,
+    within: Budget = UNBOUNDED,
     pauses: Sequence[float] = PAUSES,
 ) -> None:
     """The same, whoever makes the attempts; a task begins when `admission` says so."""
@@ -77,7 +79,7 @@ async def drive(
     folder.confirm({"core": {"name": core.name, "digest": core.digest}, "sandbox": maker.level})
     left = (job for job in jobs if job.key not in folder.done)
     queue = deque(sorted(left, key=lambda job: job.key in folder.failed))
-    crew = _Crew(maker, queue, folder, admission, watcher, pauses)
+    crew = _Crew(maker, queue, folder, admission, watcher, within, pauses)
     working: set[asyncio.Task[None]] = set()
     try:
         while queue or working:
@@ -99,6 +101,7 @@ class _Crew:
     folder: Folder
     admission: Admission
     watcher: Watcher | None
+    within: Budget
     pauses: Sequence[float]
     _flying: int = 0
     """Tasks that have begun and have no last word."""
@@ -108,6 +111,8 @@ class _Crew:
     async def work(self) -> None:
         while self.queue:
             await self.admission.turn()
+            if self.within.spent_by(self.folder.spent):
+                self.queue.clear()
             if self.queue:
                 self._flying += 1
                 await self._settle(self.queue.popleft())

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reasoner.batch.records import Key, Outcome, Record
+from reasoner.ledger import Cost
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,11 @@ class Summary:
 def summarise(records: Iterable[Record], asked: int, bad: Sequence[str] = ()) -> Summary:
     """`records` in the order of writing: of one task in one epoch the last counts, and what all of them cost."""
     last: dict[Key, Outcome] = {}
-    spent: Counter[str] = Counter()
-    seconds = money = 0.0
+    spent, seconds = Cost(), 0.0
     for record in records:
         last[record.key] = record.outcome
-        spent["tokens"] += record.all_tokens
+        spent += record.cost
         seconds += record.times.wall_s
-        for cost in (record.spent, record.lost):
-            spent["decoded"] += int(cost.get("decoded", 0))
-            spent["tool_calls"] += int(cost.get("tool_calls", 0))
-            money += float(cost.get("money", 0.0))
     outcomes = Counter(last.values())
     return Summary(
         asked=asked,
@@ -52,10 +48,10 @@ def summarise(records: Iterable[Record], asked: int, bad: Sequence[str] = ()) ->
         solved=outcomes["solved"],
         graded=outcomes["solved"] + outcomes["unsolved"] + outcomes["suspended"],
         outcomes=dict(outcomes),
-        tokens=spent["tokens"],
-        decoded=spent["decoded"],
-        tool_calls=spent["tool_calls"],
+        tokens=spent.tokens,
+        decoded=spent.decoded,
+        tool_calls=spent.tool_calls,
         task_seconds=round(seconds, 1),
-        money=round(money, 6),
+        money=round(spent.money, 6),
         bad=list(bad),
     )

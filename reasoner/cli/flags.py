@@ -49,7 +49,8 @@ def search(parser: Parser) -> None:
     parser.explain("strategies", _strategies)
 
 
-def budget(parser: Parser) -> None:
+def budget(parser: Parser) -> argparse._ArgumentGroup:
+    """A command may add flags of its own to the group."""
     group = parser.add_argument_group("the budget")
     group.add_argument(
         "--effort", metavar="E", choices=EFFORTS, help="one knob for attempts, tokens and confidence: see below"
@@ -62,6 +63,7 @@ def budget(parser: Parser) -> None:
         "--budget-money", metavar="X", type=money, help="money it may cost, by the prices in the settings"
     )
     parser.explain("efforts", _efforts)
+    return group
 
 
 def place(parser: Parser, *, traces: bool = True) -> argparse._ArgumentGroup:

@@ -124,7 +124,13 @@ def _run(parser: Parser) -> None:
     tasks.add_argument("--skip-bad", action="store_true", help="leave out lines that cannot be used, and say which")
     flags.core(parser)
     flags.search(parser)
-    flags.budget(parser)
+    budget = flags.budget(parser)
+    budget.add_argument(
+        "--run-tokens",
+        metavar="N",
+        type=flags.count,
+        help="tokens of the whole run: once they are spent no task begins, and the same command with more goes on",
+    )
     place = flags.place(parser, traces=False)
     place.add_argument(
         "--workers", metavar="N", type=_positive, help="tasks in flight (default: what keeps the core busy)"

@@ -28,7 +28,7 @@ from reasoner.batch import (
     read_problems,
     summarise,
 )
-from reasoner.cli.exits import INFRASTRUCTURE, MISUSE, SOLVED
+from reasoner.cli.exits import INFRASTRUCTURE, MISUSE, SOLVED, SUSPENDED
 from reasoner.cli.expected import expected
 from reasoner.cli.records import store
 from reasoner.cli.screen import Screen
@@ -44,6 +44,7 @@ from reasoner.errors import (
     ToolError,
     TraceError,
 )
+from reasoner.ledger import UNBOUNDED, Budget
 from reasoner.models.progress import Progress
 from reasoner.repl.printable import one_line
 from reasoner.repl.progress import Tally
@@ -67,14 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
     check(config, () if arguments.skip_bad else chosen)
     _say_bad(problems, screen)
     jobs = [Job(task, epoch) for epoch in range(arguments.epochs) for task in chosen]
-    held = held_settings(config.resolved(), problems)
+    held, within = held_settings(config.resolved(), problems), Budget(arguments.run_tokens)
     with Folder(arguments.output, held, force_new=arguments.force_new) as folder:
         if folder.moved:
             screen.say(f"the earlier run is kept in {folder.moved}")
         began = time.monotonic()
         failure: ReasonerError | None = None
         try:
-            code = work(config, jobs, folder, screen, arguments.workers, ray=arguments.ray)
+            code = work(config, jobs, folder, screen, arguments.workers, ray=arguments.ray, within=within)
         except _FAILURES as error:
             code, failure = INFRASTRUCTURE, error
         finally:
@@ -91,8 +92,18 @@ def _more(bad: Sequence[str]) -> str:
     return f"{bad[0]} (and {len(bad) - 1} more)" if len(bad) > 1 else bad[0]
 
 
-def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, workers: int | None, *, ray: str = "") -> int:
-    """Do what is left, here or on the nodes of the cluster `ray`; the code of a signal that ended it, else 0."""
+def work(
+    config: Config,
+    jobs: list[Job],
+    folder: Folder,
+    screen: Screen,
+    workers: int | None,
+    *,
+    ray: str = "",
+    within: Budget = UNBOUNDED,
+) -> int:
+    """Do what is left, here or on the nodes of the cluster `ray`; the code of a signal that ended it, or of what was
+    left because `within` is spent, else 0."""
     done = sum(job.key in folder.done for job in jobs)
     if done:
         screen.say(f"{done} of {len(jobs)} are done already")
@@ -110,12 +121,16 @@ def work(config: Config, jobs: list[Job], folder: Folder, screen: Screen, worker
                 maker, admission = await _maker(config, opened, progress, workers, ray)
             solved = _summary(folder, jobs).solved
             with screen.run(Tally(time.monotonic, len(jobs), done, solved)) as watcher:
-                await drive(maker, jobs, folder, admission, watcher=watcher)
+                await drive(maker, jobs, folder, admission, watcher=watcher, within=within)
 
     try:
         asyncio.run(work())
     except asyncio.CancelledError:
         return signals.code
+    left = len(jobs) - sum(job.key in folder.done for job in jobs)
+    if left and within.spent_by(folder.spent):
+        screen.say(f"spent     {folder.spent.tokens:,} tokens, so {left} are left: go on with a larger --run-tokens")
+        return SUSPENDED
     return 0
 
 

@@ -110,7 +110,7 @@ def _read(letter: str, path: Path) -> Run:
     for record in read_records(path / RESULTS):
         last[record.key] = _sample(record)
         outcomes[record.key] = record.outcome
-        tokens += record.all_tokens
+        tokens += record.cost.tokens
         money += float(record.spent.get("money", 0.0)) + float(record.lost.get("money", 0.0))
         wall_s += record.times.wall_s
         core, level = record.core, record.level

@@ -1,5 +1,5 @@
 """A record with `messages`, as in a chat completion's request: a question, its tools named. A conversation becomes one
-text, each turn named by its role. What is no text is refused rather than left out; what a tool does is the run's to say.
+text, each turn named by its role. What is no text is refused rather than left out; the tools are brought by the run.
 """
 
 from typing import Any

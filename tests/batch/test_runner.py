@@ -10,6 +10,7 @@ from reasoner import trace
 from reasoner.batch import Record, run, summarise
 from reasoner.cores.scripted import Reply
 from reasoner.errors import CoreError, RefusedError, SandboxError
+from reasoner.ledger import Budget
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.stopping import BudgetSpent
@@ -50,6 +51,22 @@ async def test_running_again_does_nothing_again(reasoner, jobs, folder) -> None:
         await run(again, jobs(8), into)
     assert len(again.core.asked) == 2
     assert (into.path / "results.jsonl").read_bytes().startswith(before)
+
+
+async def test_a_run_begins_no_task_once_its_budget_is_spent_and_a_larger_one_goes_on(reasoner, jobs, folder) -> None:
+    with folder() as into:
+        await run(reasoner(), jobs(20), into, workers=2)
+        whole, spent = compared(into.records()), into.spent
+    assert spent.tokens == summarise(into.records(), 20).tokens > 0
+    with folder(force_new=True) as into:
+        await run(reasoner(), jobs(20), into, workers=2, within=Budget(spent.tokens // 2))
+        assert 5 < len(into.done) < 15 and spent.tokens // 2 <= into.spent.tokens < spent.tokens
+        again = reasoner()
+        await run(again, jobs(20), into, workers=2, within=Budget(spent.tokens // 2))
+        assert not again.core.asked, "it is still spent"
+    with folder() as into:
+        await run(reasoner(), jobs(20), into, workers=2, within=Budget(2 * spent.tokens))
+        assert compared(into.records()) == whole
 
 
 async def test_a_run_that_is_cancelled_lets_go_keeps_its_traces_and_goes_on_later(reasoner, jobs, folder) -> None:
