@@ -19,7 +19,11 @@ from reasoner.errors import ModelError
 
 _HOLES = ("xHOLE0SYSTEMx", "xHOLE1USERx", "xHOLE2ASSISTANTx", "xHOLE3AGAINx")
 _SYSTEM, _USER, _ASSISTANT, _AGAIN = _HOLES
-_OWN = {"<|im_start|>": "chatml.jinja"}
+_OWN = {
+    "<|im_start|>": "chatml.jinja",
+    "<|start_header_id|>": "llama3.jinja",
+    "<start_of_turn>": "gemma.jinja",
+}
 """A control token that only one family has -> the template to use when a model brings none."""
 
 

@@ -75,6 +75,29 @@ def test_a_model_without_a_template_gets_the_one_of_its_family() -> None:
         chat(Templated("", strange=300))
 
 
+def test_the_template_of_llama_3_is_the_one_that_its_makers_publish() -> None:
+    tokenizer = Templated("", begin_of_text=300, start_header_id=301, end_header_id=302, eot_id=303)
+    tokenizer.bos = "<|begin_of_text|>"
+    found = chat(tokenizer)
+    user, assistant = (f"<|start_header_id|>{role}<|end_header_id|>\n\n" for role in ("user", "assistant"))
+    assert found.has_system
+    assert text(tokenizer, found.start) == "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
+    assert text(tokenizer, found.user) == "<|eot_id|>" + user
+    assert text(tokenizer, found.assistant) == "<|eot_id|>" + assistant
+    assert text(tokenizer, found.again) == "<|eot_id|>" + user
+
+
+def test_the_template_of_gemma_has_no_place_for_a_system_text() -> None:
+    tokenizer = Templated("")
+    tokenizer.controls = {"<bos>": 300, "<start_of_turn>": 301, "<end_of_turn>": 302}
+    tokenizer.bos = "<bos>"
+    found = chat(tokenizer)
+    assert not found.has_system
+    assert text(tokenizer, found.user) == "<bos><start_of_turn>user\n"
+    assert text(tokenizer, found.assistant) == "<end_of_turn>\n<start_of_turn>model\n"
+    assert text(tokenizer, found.again) == "<end_of_turn>\n<start_of_turn>user\n"
+
+
 def test_control_tokens_mean_what_they_say_only_in_markup() -> None:
     tokenizer = ByteTokenizer()
     assert markup(tokenizer, "a<|end|>b") == [97, 259, 98]
