@@ -1,14 +1,16 @@
-"""Runs of the visible tests that need not be made, because how they would end is known: the candidate is one that was
-run before, written otherwise, or it does not parse and the tests import it.
+"""Runs of the visible tests that need not be made, or not whole, because how they would end is known.
 
-Running costs seconds and a look costs milliseconds, so the look always pays. What is known is taken over as it was;
-the ledger shows what it saved.
+A candidate that was run before, written otherwise, or that does not parse while the tests import it: running costs
+seconds and a look costs milliseconds, so the look always pays. A candidate that fails the test at which most others
+failed is as wrong as they are, and the rest of its run would only count how many tests it fails: worth little, so where
+that is expected to take long the run ends there. The ledger shows what was saved.
 """
 
 import ast
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -16,9 +18,12 @@ from statistics import fmean
 
 from reasoner.dialect.solution import parses
 from reasoner.ledger import Cost
+from reasoner.suites import failed
 from reasoner.tree import Node, Tree
-from reasoner.types import Files, Suite, Task, ToolCall, ToolResult
+from reasoner.types import Files, Step, Suite, Task, ToolCall, ToolResult
 
+_DEAR_S = 1.0
+"""CPU seconds that a count of failed tests is not worth."""
 _SURE = frozenset({None, "raised", "protocol"})
 """How a run ended that would end so again; a limit may be hit because the machine is busy."""
 
@@ -30,23 +35,31 @@ class Known:
 
     task: Task
     written: Callable[[str], Files]
-    _results: dict[str, ToolResult] = field(default_factory=dict)
+    _seen: dict[str, Step] = field(default_factory=dict)
+    _failed: Counter[str] = field(default_factory=Counter)
+    """By test, the candidates that failed it."""
+    _whole: list[float] = field(default_factory=list)
+    """CPU seconds of the runs that were not told where to begin."""
     _read: int = 0
 
-    def of(self, tree: Tree, files: Files) -> ToolResult | None:
-        """What the run of an equal candidate came to, as it stands there; None where some file that is editable is not
-        among `files`."""
+    def of(self, tree: Tree, files: Files) -> Step | None:
+        """The observation of an equal candidate, as it stands there; None where some file that is editable is not among
+        `files`."""
         for node in tree.nodes[self._read :]:
             self._take(node)
         self._read = len(tree.nodes)
-        return self._results.get(_meaning(files)) if self._is_whole(files) else None
+        return self._seen.get(_meaning(files)) if self._is_whole(files) else None
 
     def _take(self, node: Node) -> None:
         act, observed = node.step("act"), node.step("observe")
         if act and observed and observed.call and observed.result and observed.result.error in _SURE:
             files = self.written(act.text)
             if self._is_whole(files):
-                self._results.setdefault(_meaning(files), observed.result)
+                meaning = _meaning(files)
+                if meaning not in self._seen:
+                    self._seen[meaning] = observed
+                    self._whole += [] if observed.call.arguments else [observed.result.cpu_s]
+                    self._failed.update(set(failed(observed.result)))
 
     def _is_whole(self, files: Files) -> bool:
         return all(path in files for path in self.task.editable)
@@ -67,11 +80,27 @@ class Known:
         value = {"tests": [], "error": problem, "trust": "weak"}
         return ToolResult(value=value, wall_s=said.wall_s, cpu_s=said.cpu_s)
 
+    def first(self) -> tuple[str, ...]:
+        """The test to begin with, and to end at if it is failed; none where that is not expected to save `_DEAR_S`: the
+        chance that the next candidate fails it too (the mean of a Beta posterior), times what a run takes."""
+        if not self._failed:
+            return ()
+        [(name, times)] = self._failed.most_common(1)
+        chance = (times + 1) / (len(self._seen) + 2)
+        return (name,) if chance * self._usual >= _DEAR_S else ()
+
+    def cut_short(self, result: ToolResult) -> Cost:
+        """What was saved by a run that ended at its first test."""
+        return Cost(saved_cpu_s=max(0.0, self._usual - result.cpu_s))
+
+    @property
+    def _usual(self) -> float:
+        return fmean(self._whole) if self._whole else 0.0
+
     def saved(self, files: Files) -> Cost:
         """What a run would have cost: what its equal's did, or those of all others on average."""
-        equal = self._results.get(_meaning(files))
-        ran = [equal] if equal else [*self._results.values()]
-        return Cost(saved_calls=1, saved_cpu_s=fmean(r.cpu_s for r in ran) if ran else 0.0)
+        equal = self._seen.get(_meaning(files))
+        return Cost(saved_calls=1, saved_cpu_s=equal.result.cpu_s if equal and equal.result else self._usual)
 
 
 _ASK = """

@@ -7,12 +7,12 @@ from reasoner.ledger import Cost, Ledger
 from reasoner.loop.known import Known
 from reasoner.loop.writing import Growth
 from reasoner.protocols import World
-from reasoner.suites import beyond_help, report
+from reasoner.suites import beyond_help, failed, report
 from reasoner.toolbox import Toolbox
 from reasoner.tree import Tree
 from reasoner.types import Files, Limits, Report, SnapshotId, Task, ToolCall, ToolResult
 
-_TESTS = ToolCall("run_tests", {})
+_TESTS = "run_tests"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Testing:
         """See `Moves.before`."""
         if self.task.visible is None:
             return None
-        result, _ = await self._run(at, ledger)
+        result, _ = await self._run(ToolCall(_TESTS, {}), at, ledger)
         said = report(result, self.level)
         if problem := beyond_help(self.task, said):
             raise TaskError(f"task {self.task.id}: {problem}")
@@ -40,13 +40,17 @@ class Testing:
     async def say(self, tree: Tree, growth: Growth, files: Files) -> tuple[ToolCall | None, ToolResult]:
         """What the tests say of `files`, which are in the head's world, and the call that can be made again to hear it.
         Where it is known without a run, the ledger shows what that saved."""
-        if result := self.known.of(tree, files):
+        if (seen := self.known.of(tree, files)) and seen.result:
             growth.ledger.charge(self.known.saved(files))
-            return _TESTS, result
+            return seen.call, seen.result
         if result := await self._unparsed(growth, files):
             return None, result
-        result, growth.world = await self._run(growth.world, growth.ledger)
-        return _TESTS, result
+        first = self.known.first()
+        call = ToolCall(_TESTS, {"first": [*first]} if first else {})
+        result, growth.world = await self._run(call, growth.world, growth.ledger)
+        if first and first[0] in failed(result):
+            growth.ledger.charge(self.known.cut_short(result))
+        return call, result
 
     async def _unparsed(self, growth: Growth, files: Files) -> ToolResult | None:
         """What the tests would say of a candidate that does not parse; None where it does."""
@@ -61,8 +65,8 @@ class Testing:
             growth.ledger.charge(self.known.saved(files))
         return result
 
-    async def _run(self, at: SnapshotId, ledger: Ledger) -> tuple[ToolResult, SnapshotId]:
+    async def _run(self, call: ToolCall, at: SnapshotId, ledger: Ledger) -> tuple[ToolResult, SnapshotId]:
         """Run the visible tests at a snapshot, and charge them."""
-        result, after = await self.toolbox.call(self.world, at, _TESTS, self.limits)
+        result, after = await self.toolbox.call(self.world, at, call, self.limits)
         ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
         return result, after

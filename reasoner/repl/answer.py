@@ -97,6 +97,8 @@ class Answer:
         if calls := spent.get("saved_calls"):
             runs = f"{calls} run{'s' if calls > 1 else ''} of the tests"
             yield f"          not made: {runs} whose end was known, {spent['saved_cpu_s']:.1f} s CPU"
+        elif saved := spent.get("saved_cpu_s"):
+            yield f"          not run to their end: tests that were failed already, {saved:.1f} s CPU"
 
 
 _HEADS = {"solved": "solved: ", "answered": "answered: ", "unsolved": "not solved: ", "suspended": ""}

@@ -14,7 +14,7 @@ from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Event
 from reasoner.tree import Node
-from reasoner.types import Files, Json, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Files, Json, Report, Result, Sampling, Step, Suite, Task, TestResult, ToolCall, ToolResult
 
 SUITE = Suite("asserts", asserts=("assert double(2) == 4",))
 TASK = Task("t", "Double.", files={"solution.py": b""}, editable=("solution.py",), visible=SUITE)
@@ -50,6 +50,41 @@ async def test_the_same_code_written_otherwise_is_not_run_again() -> None:
     assert observed[0] and observed[1] and observed[0].result == observed[1].result
     assert first.verdicts == second.verdicts
     assert second.cost.tool_calls == 0 and second.cost.saved_calls == 1
+
+
+async def test_a_dear_run_ends_at_the_test_that_the_others_failed() -> None:
+    asked: list[list[str]] = []
+
+    def world(name: str, arguments: Json, files: Files) -> ToolResult:
+        first = arguments.get("first", [])
+        asked.append(first)
+        outcomes = {"slow": "skipped" if first else "passed", "hard": "failed"}
+        rows = [{"name": test, "outcome": outcome, "message": ""} for test, outcome in outcomes.items()]
+        return ToolResult(value={"tests": rows, "error": "", "trust": "weak"}, cpu_s=0.2 if first else 2.0)
+
+    texts = [WRONG.replace("x\n", f"x - {n}\n") for n in range(4)]
+    core = ScriptedCore([Reply(text) for text in texts])
+    reasoner = Reasoner(core, ScriptedSandbox(world), BestOfN(4, Sampling(temperature=1.0)), width=1, clock=core.clock)
+    result = await reasoner.solve(TASK)
+    assert asked == [[], [], ["hard"], ["hard"], ["hard"]], "before the search, and four candidates"
+    assert result.spent["tool_calls"] == 5 and result.spent["saved_calls"] == 0
+    assert result.spent["saved_cpu_s"] == pytest.approx(3 * 1.8)
+
+
+def test_where_to_begin_is_asked_only_where_it_is_expected_to_save_much() -> None:
+    def known(cpu_s: float, *failing: str) -> Known:
+        made = Known(TASK, lambda text: {"solution.py": text.encode()})
+        for number, name in enumerate(failing):
+            rows = [{"name": test, "outcome": "failed" if test == name else "passed"} for test in ("a", "b", "c")]
+            result = ToolResult(value={"tests": rows, "error": ""}, cpu_s=cpu_s)
+            steps = Step("act", f"x = {number}"), Step("observe", "", call=ToolCall("run_tests", {}), result=result)
+            made._take(Node(number + 1, 0, "attempt", steps, "w"))
+        return made
+
+    assert known(1.9, "a", "a").first() == ("a",), "three of four, times 1.9 s"
+    assert known(1.2, "a", "a").first() == (), "three of four, times 1.2 s"
+    assert known(1.9, "a", "b", "c").first() == (), "two of five, times 1.9 s"
+    assert known(9.0).first() == ()
 
 
 async def test_code_that_does_not_parse_is_said_to_be_so_without_a_run() -> None:

@@ -51,12 +51,13 @@ def run_suite(tmp_path: Path) -> RunSuite:
         test_s: float = 5,
         total_s: float = 20,
         before: tuple[str, ...] = (),
+        first: tuple[str, ...] = (),
     ) -> Ran:
         for path, content in files.items():
             target = workspace / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.encode() if isinstance(content, str) else content)
-        arguments = {**suite_arguments(suite), "limits": {"test_s": test_s, "total_s": total_s}}
+        arguments = {**suite_arguments(suite), "first": [*first], "limits": {"test_s": test_s, "total_s": total_s}}
         done = subprocess.run(
             [*before, sys.executable, "-I", str(program)],
             input=json.dumps(arguments),

@@ -1,11 +1,13 @@
 """`tools/run_tests`: what it says of honest suites."""
 
+import json
 import os
 import textwrap
 
 import pytest
 
-from reasoner.types import Suite
+from reasoner.suites import failed
+from reasoner.types import Suite, ToolResult
 
 COUNT = """
 import unittest
@@ -398,3 +400,42 @@ def test_asserts_inside_of_functions_of_the_setup_speak_for_themselves(run_suite
     ran = run_suite({"solution.py": DOUBLE}, asserts("assert double(3) == 6", "check(double)", setup=setup))
     assert ran.outcomes == ["passed", "failed"]
     assert ran.messages[1].endswith("f(2) returned 4, expected 5")
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"),
+    [
+        (
+            pytests("from solution import double\ndef test_a(): pass\ndef test_b(): assert double(1) == 3\n"),
+            "test_t.py::test_b",
+        ),
+        (
+            unittests(
+                """
+                import unittest
+                from solution import double
+                class T(unittest.TestCase):
+                    def test_a(self): pass
+                    def test_b(self): self.assertEqual(double(1), 3)
+                """
+            ),
+            "T.test_b",
+        ),
+        (asserts("assert double(1) == 2", "assert double(1) == 3"), "double(1) == 3"),
+    ],
+    ids=["pytest", "unittest", "asserts"],
+)
+def test_where_the_first_test_is_failed_the_rest_is_not_run(run_suite, suite: Suite, name: str) -> None:
+    ran = run_suite({"solution.py": DOUBLE}, suite, first=(name,))
+    assert ran.outcomes == ["skipped", "failed"] and ran.messages[0].startswith("not run: ")
+    assert not ran.report.solved and ran.report.counted == 1
+    assert failed(ToolResult(value=json.loads(ran.stdout))) == [name]
+    right = run_suite({"solution.py": "def double(x):\n    return x + 2 if x == 1 else x + x\n"}, suite, first=(name,))
+    assert right.outcomes[-1] == "passed", "then all are run"
+    assert run_suite({"solution.py": DOUBLE}, suite, first=("no such test",)).outcomes == ["passed", "failed"]
+
+
+def test_a_first_test_that_hangs_is_failed(run_suite) -> None:
+    suite = pytests("import time\ndef test_a(): pass\ndef test_b(): time.sleep(9)\n")
+    ran = run_suite({"solution.py": ""}, suite, test_s=0.5, first=("test_t.py::test_b",))
+    assert ran.outcomes == ["skipped", "timeout"]

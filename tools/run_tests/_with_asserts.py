@@ -52,14 +52,15 @@ def run(suite, done, tell, peer):
         return
     tests = named(suite.asserts)
     tell("collected", list(tests))
-    for name, text in tests.items():
+    for name in sorted(tests, key=suite.later):
         if name not in done:
+            text = tests[name]
             tell("start", name)
             error = attempt(text, namespace, claims)
             if peer.watch.over:
                 error = TimeLimit(peer.watch.over)
-            tell("end", name, *((outcome_of(error), describe(error, {})) if error else ("passed", "")))
-            if isinstance(error, Gone) or peer.watch.over:
+            enough = tell("end", name, *((outcome_of(error), describe(error, {})) if error else ("passed", "")))
+            if enough or isinstance(error, Gone) or peer.watch.over:
                 return
 
 

@@ -72,7 +72,8 @@ class Plugin:
     def pytest_collection_finish(self, session):
         self.names = [item.nodeid for item in session.items]
         self.tell("collected", self.names)
-        session.items[:] = [item for item in session.items if item.nodeid not in self.done]
+        left = (item for item in session.items if item.nodeid not in self.done)
+        session.items[:] = sorted(left, key=lambda item: self.suite.later(item.nodeid))
 
     def pytest_runtest_logstart(self, nodeid):
         self.said = self.raised = None

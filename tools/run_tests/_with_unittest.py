@@ -30,7 +30,8 @@ def run(suite, done, tell, _peer):
     tell("collected", list(names.values()))
     if problem:
         tell("end", problem.partition(" ")[0], "error", problem)
-    unittest.TestSuite(case for case in cases if names[case.id()] not in done).run(Listener(suite, names, done, tell))
+    left = sorted((c for c in cases if names[c.id()] not in done), key=lambda c: suite.later(names[c.id()]))
+    unittest.TestSuite(left).run(Listener(suite, names, done, tell))
 
 
 class Listener(unittest.TestResult):

@@ -1,11 +1,12 @@
 """Run a test suite on the files of this directory: JSON on stdin, JSON on stdout, standard library and pytest only.
 
     {"runner": "pytest"|"unittest"|"asserts", "files": {path: base64}, "targets": [...], "asserts": [...], "setup": "",
-     "module": "solution", "limits": {"test_s": 5, "total_s": 20}}
+     "module": "solution", "first": [...], "limits": {"test_s": 5, "total_s": 20}}
  -> {"tests": [{"name", "outcome", "message"}], "error": "", "trust": "weak"|"strong"}
 
 This process restores the suite's files, holds the answer's descriptor and every deadline, and runs no code of the
 candidate. When a test hangs or ends a process, that test has its outcome and a new process goes on with the rest.
+Tests that are named in `first` begin, and where one of these does not pass, the rest is not run.
 
 For `asserts` the candidate is a process of its own, forked from a zygote before the suite was read; statements run
 here. Calls reach the candidate as plain values, nothing that it defines runs where a comparison is made, and it holds
@@ -61,13 +62,14 @@ class Suite:
         self.asserts = request.get("asserts", [])
         self.setup = request.get("setup", "")
         self.module = request.get("module", "solution")
+        self.first = request.get("first", [])
         limits = request.get("limits", {})
         self.test_s, self.total_s = limits.get("test_s", 5), limits.get("total_s", 20)
 
     def run(self, zygote, answer):
         """Rows of all tests, and why there are none."""
         deadline = time.monotonic() + self.total_s
-        progress = Progress()
+        progress = Progress(self.first)
         try:
             work = importlib.import_module(f"_with_{self.runner}").run
             while True:
@@ -77,11 +79,15 @@ class Suite:
                     progress.judge(work, self, zygote, deadline)
                 else:
                     progress.follow(Worker(work, self, set(progress.outcomes), zygote, answer), deadline)
-                if progress.error or not progress.left or len(progress.outcomes) == before:
+                if progress.error or progress.enough or not progress.left or len(progress.outcomes) == before:
                     break
         except (OSError, ImportError) as error:
             progress.take(["error", f"the tests cannot be run here: {headline(error)}"])
         return progress.rows(), progress.error
+
+    def later(self, name):
+        """What tests are sorted by."""
+        return name not in self.first
 
     def restore(self):
         """Put the suite's files back, read-only, and take away compiled files that could stand in their place."""
@@ -105,12 +111,18 @@ class Suite:
 class Progress:
     """What the workers have told so far."""
 
-    def __init__(self):
+    def __init__(self, first):
         self.names, self.outcomes, self.running, self.why, self.error = [], {}, None, "", ""
+        self.first = frozenset(first)
 
     @property
     def left(self):
         return [name for name in self.names if name not in self.outcomes]
+
+    @property
+    def enough(self):
+        """Whether one that was to begin did not pass."""
+        return any(self.outcomes.get(name, ("passed",))[0] not in ("passed", "skipped") for name in self.first)
 
     def follow(self, worker, deadline):
         """Read a worker's events until it ends or must be killed; a test that it leaves running has its outcome."""
@@ -118,8 +130,8 @@ class Progress:
         try:
             for line in worker.lines(deadline):
                 key, *event = json.loads(line)
-                if key == worker.key:
-                    self.take(event)
+                if key == worker.key and self.take(event):
+                    break
         except TimeLimit as limit:
             outcome, self.why = "timeout", str(limit)
         except (TypeError, ValueError):
@@ -154,6 +166,7 @@ class Progress:
             self.outcomes |= dict.fromkeys(self.left, ("timeout", "not run: the suite's time was used up"))
 
     def take(self, event):
+        """Whether no more need be told."""
         match event:
             case ["collected", [*names]]:
                 self.names = self.names or list(map(str, names))
@@ -168,9 +181,12 @@ class Progress:
                 self.error = message
             case ["error" | "died", str(message)]:
                 self.why = message
+        return self.enough
 
     def rows(self):
         lost = ("error", f"not run: {self.why or 'the suite ended before it'}")
+        if self.enough:
+            lost = ("skipped", "not run: what others failed was failed here too")
         rows = [(name, *self.outcomes.get(name, lost)) for name in self.names]
         return [{"name": name, "outcome": outcome, "message": message} for name, outcome, message in rows]
 
