@@ -23,7 +23,7 @@ function verdicts(found) {
   const table = element("table");
   for (const [source, score, says, key] of found) {
     const said = [says, key && key !== says ? `answer ${key}` : ""].filter(Boolean).join(", ");
-    add(table, add(element("tr"), element("td", "soft", source), element("td", "", score), element("td", "", said)));
+    add(table, add(element("tr"), element("td", "soft", source), element("td", "number", score), element("td", "", said)));
   }
   return table;
 }
