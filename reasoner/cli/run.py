@@ -82,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             summary = _summary(folder, jobs, problems)
             folder.write_summary(asdict(summary))
     if folder.began or not failure or arguments.json:
-        _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json)
+        spent = code == SUSPENDED
+        _conclude(summary, folder, screen, time.monotonic() - began, as_json=arguments.json, spent=spent)
     if failure:
         raise failure
     return code or _code(summary)
@@ -109,6 +110,8 @@ def work(
         screen.say(f"{done} of {len(jobs)} are done already")
     if done == len(jobs):
         return 0
+    if within.spent_by(folder.spent):
+        return SUSPENDED
     for said in (expected(config, store(), len(jobs) - done), unheard(config, (job.task for job in jobs)), missing()):
         if said:
             screen.say(said)
@@ -127,11 +130,7 @@ def work(
         asyncio.run(work())
     except asyncio.CancelledError:
         return signals.code
-    left = len(jobs) - sum(job.key in folder.done for job in jobs)
-    if left and within.spent_by(folder.spent):
-        screen.say(f"spent     {folder.spent.tokens:,} tokens, so {left} are left: go on with a larger --run-tokens")
-        return SUSPENDED
-    return 0
+    return SUSPENDED if within.spent_by(folder.spent) and any(job.key not in folder.done for job in jobs) else 0
 
 
 async def _maker(
@@ -162,22 +161,24 @@ def _code(summary: Summary) -> int:
     return MISUSE if summary.outcomes.get("unusable") else SOLVED
 
 
-def _conclude(summary: Summary, folder: Folder, screen: Screen, seconds: float, *, as_json: bool) -> None:
+def _conclude(summary: Summary, folder: Folder, screen: Screen, seconds: float, *, as_json: bool, spent: bool) -> None:
     if as_json:
         print(json.dumps({**asdict(summary), "directory": str(folder.path)}))
     else:
         print(f"solved {summary.solved} of {summary.graded}" if summary.graded else f"answered {summary.done}")
-    for line in told(summary, folder.path, seconds):
+    for line in told(summary, folder.path, seconds, spent=spent):
         screen.say(line)
 
 
-def told(summary: Summary, path: Path, seconds: float) -> Iterator[str]:
-    """Lines for a person."""
+def told(summary: Summary, path: Path, seconds: float, *, spent: bool = False) -> Iterator[str]:
+    """Lines for a person; `spent` where the run's own budget ended it."""
     others = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items()))
     yield f"done      {summary.done} of {summary.asked}: {others or 'nothing yet'}"
     yield f"cost      {summary.tokens:,} tokens, {summary.decoded:,} of them written; {seconds:.0f} s this time"
     if summary.failed:
         yield f"failed    {summary.failed}: the same command tries them again"
+    elif spent:
+        yield "spent     the budget of the run: the same command goes on with a larger --run-tokens"
     elif summary.done < summary.asked:
         yield "stopped   the same command goes on from here"
     yield f"results   {path}"

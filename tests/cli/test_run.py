@@ -174,6 +174,19 @@ def test_a_run_of_which_all_is_done_opens_nothing(questions: Path, tmp_path: Pat
     assert (json.loads(said.out)["asked"], json.loads(said.out)["solved"]) == (2, 1) and said.err == ""
 
 
+def test_a_run_whose_budget_is_spent_opens_nothing_and_says_how_it_goes_on(
+    questions: Path, tmp_path: Path, capsys
+) -> None:
+    out = tmp_path / "out"
+    begun(out, questions, "solved", "unsolved", "solved")
+    command = ["run", str(questions), "-o", str(out), *TOLD]
+    assert main([*command, "--run-tokens", "45"]) == 3, "three records of 15 tokens"
+    said = capsys.readouterr()
+    assert said.out == "solved 2 of 3\n" and "the same command goes on with a larger --run-tokens" in said.err
+    assert main([*command, "--run-tokens", "46", "--limit", "3"]) == 0, "nothing is left"
+    assert main([*command, "--run-tokens", "46"]) == 4, "it would open the model"
+
+
 def test_the_last_lines_say_what_is_left_to_do() -> None:
     summary = Summary(10, 7, 4, 7, {"solved": 4, "unsolved": 3, "failed": 2}, 1000, 800, 5, 3.0, 0.0)
     lines = list(told(summary, Path("runs/a"), 12.0))
