@@ -160,6 +160,8 @@ def settled(record: Record, width: int | None = None) -> str:
         said = " ".join(record.reason.splitlines())
     elif record.answer:
         said += f"  {one_line(record.answer, _ANSWER)}"
+    elif not record.files and record.outcome != "solved":
+        said += "  no answer"
     elif tests := record.hidden or record.visible:
         said += f"  {tests.passed}/{tests.counted} tests"
     return one_line(f"{_MARKS.get(record.outcome, '✗')} {name:<20} {record.outcome:<9} {printable(said)}", width)

@@ -69,3 +69,9 @@ def test_a_failure_says_what_failed() -> None:
     failed = record(outcome="failed", reason="the server\nis away " + "x" * 300)
     assert settled(failed) == f"! t                    failed    the server is away {'x' * 300}"
     assert settled(failed, 40) == "! t                    failed    the se…"
+
+
+def test_a_task_without_an_answer_says_so_and_one_with_code_says_its_tests() -> None:
+    assert settled(record(outcome="unsolved", hidden=Tests(0, 1))).endswith("  no answer")
+    assert settled(record(outcome="unsolved", files={"a.py": "x"}, hidden=Tests(1, 3))).endswith("  1/3 tests")
+    assert settled(record(outcome="solved", visible=Tests(3, 3))).endswith("  3/3 tests"), "it was solved already"
