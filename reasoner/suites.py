@@ -51,11 +51,6 @@ def suite_arguments(suite: Suite, *, wall_s: float | None = None) -> dict[str, A
     }
 
 
-def failed(result: ToolResult) -> list[str]:
-    """Names of the tests that ran and did not pass."""
-    return [test.name for test in report(result).tests if test.outcome not in ("passed", "skipped")]
-
-
 def report(result: ToolResult, level: str = "", *, graded: Runner | None = None) -> Report:
     """What `tools/run_tests` said, at a sandbox of this `level`. A call that failed is a report with an error.
 

@@ -308,6 +308,11 @@ class Report:
         return sum(t.outcome == "passed" for t in self.tests)
 
     @property
+    def failed(self) -> tuple[TestResult, ...]:
+        """Those that ran and did not pass."""
+        return tuple(t for t in self.tests if t.outcome not in ("passed", "skipped"))
+
+    @property
     def fraction(self) -> float:
         """Passed of counted, in 0..1; 0 when nothing ran."""
         return self.passed / self.counted if self.counted and not self.error else 0.0

@@ -162,7 +162,7 @@ class Driven:
 
     def observed(self, report: Report) -> str:
         """What the tests said, in words."""
-        failures = [t for t in report.tests if t.outcome not in ("passed", "skipped")][: self.failures_shown]
+        failures = report.failed[: self.failures_shown]
         return prompt("observe", error=report.error, passed=report.passed, counted=report.counted, failures=failures)
 
     def malformed(self, problems: Sequence[str], after: Completion) -> Step:
@@ -171,7 +171,7 @@ class Driven:
 
     def lesson(self, report: Report | None, reflection: str) -> str:
         """One paragraph that a fresh attempt takes along from a dead one."""
-        failed = next((t for t in report.tests if t.outcome not in ("passed", "skipped")), None) if report else None
+        failed = next(iter(report.failed), None) if report else None
         failure = report.error if report and report.error else failed.message if failed else ""
         return prompt("lesson", failure=failure, reflection=reflection.strip())
 

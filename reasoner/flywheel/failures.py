@@ -50,8 +50,7 @@ def wrong(task: Task, step: Step) -> str:
 def _failed(step: Step) -> TestResult | None:
     """The first test that did not pass; None where none could run."""
     said = report(step.result) if step.result else None
-    tests = () if said is None or said.error else said.tests
-    return next((test for test in tests if test.outcome not in ("passed", "skipped")), None)
+    return None if said is None or said.error else next(iter(said.failed), None)
 
 
 def _told(lines: list[str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from statistics import fmean
 
 from reasoner.dialect.solution import parses
 from reasoner.ledger import Cost
-from reasoner.suites import failed
+from reasoner.suites import report
 from reasoner.tree import Node, Tree
 from reasoner.types import Files, Step, Suite, Task, ToolCall, ToolResult
 
@@ -38,8 +38,6 @@ class Known:
     _seen: dict[str, Step] = field(default_factory=dict)
     _failed: Counter[str] = field(default_factory=Counter)
     """By test, the candidates that failed it."""
-    _whole: list[float] = field(default_factory=list)
-    """CPU seconds of the runs that were not told where to begin."""
     _read: int = 0
 
     def of(self, tree: Tree, files: Files) -> Step | None:
@@ -58,8 +56,7 @@ class Known:
                 meaning = _meaning(files)
                 if meaning not in self._seen:
                     self._seen[meaning] = observed
-                    self._whole += [] if observed.call.arguments else [observed.result.cpu_s]
-                    self._failed.update(set(failed(observed.result)))
+                    self._failed.update({test.name for test in report(observed.result).failed})
 
     def _is_whole(self, files: Files) -> bool:
         return all(path in files for path in self.task.editable)
@@ -83,11 +80,11 @@ class Known:
     def first(self) -> tuple[str, ...]:
         """The test to begin with, and to end at if it is failed; none where that is not expected to save `_DEAR_S`: the
         chance that the next candidate fails it too (the mean of a Beta posterior), times what a run takes."""
-        if not self._failed:
-            return ()
-        [(name, times)] = self._failed.most_common(1)
-        chance = (times + 1) / (len(self._seen) + 2)
-        return (name,) if chance * self._usual >= _DEAR_S else ()
+        return tuple(
+            name
+            for name, times in self._failed.most_common(1)
+            if (times + 1) / (len(self._seen) + 2) * self._usual >= _DEAR_S
+        )
 
     def cut_short(self, result: ToolResult) -> Cost:
         """What was saved by a run that ended at its first test."""
@@ -95,7 +92,9 @@ class Known:
 
     @property
     def _usual(self) -> float:
-        return fmean(self._whole) if self._whole else 0.0
+        """CPU seconds that a run takes which is not told where to begin; 0 where there was none."""
+        whole = [s.result.cpu_s for s in self._seen.values() if s.result and s.call and not s.call.arguments]
+        return fmean(whole) if whole else 0.0
 
     def saved(self, files: Files) -> Cost:
         """What a run would have cost: what its equal's did, or those of all others on average."""

@@ -7,7 +7,7 @@ from reasoner.ledger import Cost, Ledger
 from reasoner.loop.known import Known
 from reasoner.loop.writing import Growth
 from reasoner.protocols import World
-from reasoner.suites import beyond_help, failed, report
+from reasoner.suites import beyond_help, report
 from reasoner.toolbox import Toolbox
 from reasoner.tree import Tree
 from reasoner.types import Files, Limits, Report, SnapshotId, Task, ToolCall, ToolResult
@@ -48,7 +48,7 @@ class Testing:
         first = self.known.first()
         call = ToolCall(_TESTS, {"first": [*first]} if first else {})
         result, growth.world = await self._run(call, growth.world, growth.ledger)
-        if first and first[0] in failed(result):
+        if any(test.name in first for test in report(result).failed):
             growth.ledger.charge(self.known.cut_short(result))
         return call, result
 

@@ -113,11 +113,10 @@ def _said(report: Report) -> str:
 
 
 def _failures(report: Report, width: int) -> Iterator[str]:
-    failed = [t for t in report.tests if t.outcome not in ("passed", "skipped")]
-    for test in failed[:_FAILURES]:
+    for test in report.failed[:_FAILURES]:
         yield "  " + one_line(f"✗ {test.name} {test.outcome}: {gist(test.message)}", width - 2)
-    if len(failed) > _FAILURES:
-        yield f"  … and {len(failed) - _FAILURES} more"
+    if len(report.failed) > _FAILURES:
+        yield f"  … and {len(report.failed) - _FAILURES} more"
 
 
 def _report(report: Report | None) -> dict[str, Any] | None:

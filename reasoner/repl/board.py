@@ -183,7 +183,7 @@ def _settle(attempt: Attempt, node: Node) -> Attempt:
         said = report(observed.result)
         attempt.passed, attempt.counted = said.passed, said.counted
         attempt.state = "passed" if said.solved else "failed"
-        failed = next((t for t in said.tests if t.outcome not in ("passed", "skipped")), None)
+        failed = next(iter(said.failed), None)
         attempt.failure = said.error or (gist(failed.message) or failed.name if failed else "")
     else:
         attempt.state = "unusable" if problem else "untested"

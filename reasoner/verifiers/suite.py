@@ -46,7 +46,7 @@ def verdict(report: Report) -> Verdict:
 
 def _failing(report: Report) -> str:
     """Which tests did not pass, each on one line."""
-    names = [" ".join(test.name.split()) for test in report.tests if test.outcome not in ("passed", "skipped")]
+    names = [" ".join(test.name.split()) for test in report.failed]
     shown = [name if len(name) <= _NAME else name[: _NAME - 1] + "…" for name in names[:_NAMES]]
     more = [f"{len(names) - _NAMES} more"] if len(names) > _NAMES else []
     return f", not {', '.join([*shown, *more])}" if names else ""

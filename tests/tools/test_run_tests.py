@@ -1,13 +1,11 @@
 """`tools/run_tests`: what it says of honest suites."""
 
-import json
 import os
 import textwrap
 
 import pytest
 
-from reasoner.suites import failed
-from reasoner.types import Suite, ToolResult
+from reasoner.types import Suite
 
 COUNT = """
 import unittest
@@ -429,7 +427,7 @@ def test_where_the_first_test_is_failed_the_rest_is_not_run(run_suite, suite: Su
     ran = run_suite({"solution.py": DOUBLE}, suite, first=(name,))
     assert ran.outcomes == ["skipped", "failed"] and ran.messages[0].startswith("not run: ")
     assert not ran.report.solved and ran.report.counted == 1
-    assert failed(ToolResult(value=json.loads(ran.stdout))) == [name]
+    assert [test.name for test in ran.report.failed] == [name]
     right = run_suite({"solution.py": "def double(x):\n    return x + 2 if x == 1 else x + x\n"}, suite, first=(name,))
     assert right.outcomes[-1] == "passed", "then all are run"
     assert run_suite({"solution.py": DOUBLE}, suite, first=("no such test",)).outcomes == ["passed", "failed"]
