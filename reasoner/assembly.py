@@ -67,13 +67,11 @@ async def assemble(
         await asyncio.gather(core.close(), sandbox.close())
 
 
-def check(config: Config, tasks: Iterable[Task] = ()) -> None:
-    """What is known before anything is opened. Raises ConfigError where a search cannot be what `config` says, and
-    TaskError where one of `tasks` names a tool that it does not bring."""
+def check(config: Config) -> Toolbox:
+    """Raises ConfigError where a search cannot be what `config` says, as far as that is known before anything is
+    opened; the tools that it brings."""
     _stop(config, by_kind(config.search)), _prices(config), _verifiers(config)
-    tools = _toolbox(config)
-    for task in tasks:
-        tools.offered(task)
+    return _toolbox(config)
 
 
 def put_together(

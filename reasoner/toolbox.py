@@ -75,15 +75,19 @@ class Toolbox:
         return Toolbox([*self, *own], bound=self._bound, services=self._services)
 
     def offered(self, task: Task) -> "Toolbox":
-        """The same tools, without those that are called by name and that `task` does not name. Raises TaskError where
-        it names one that is not here."""
+        """The same tools, without those that are called by name and that `task` does not name. Raises TaskError as
+        `must_have` does."""
         if task.tools is None:
             return self
+        self.must_have(task)
         wanted = {*_OWN, *task.tools}
-        if unknown := sorted(wanted - self._tools.keys() - _OWN):
-            raise TaskError(f"the task {task.id}: {self._unknown(unknown[0])} (--tools and --allow-host bring others)")
         bound = {name: arguments for name, arguments in self._bound.items() if name in wanted}
         return Toolbox((tool for tool in self if tool.name in wanted), bound=bound, services=self._services)
+
+    def must_have(self, task: Task) -> None:
+        """Raises TaskError where a task names a tool that is not here."""
+        if unknown := sorted(set(task.tools or ()) - self._tools.keys() - _OWN):
+            raise TaskError(f"the task {task.id}: {self._unknown(unknown[0])} (--tools and --allow-host bring others)")
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())

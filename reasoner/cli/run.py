@@ -59,13 +59,15 @@ _SAID = 5
 def run(arguments: argparse.Namespace) -> int:
     """Do what is not done yet; 0 when every task then has a last word, and could be used."""
     config = settings(arguments, os.environ)
-    check(config)
+    tools = check(config)
     screen = Screen(arguments.quiet)
     problems = read_problems(arguments.path, visible=arguments.visible)
     if problems.bad and not arguments.skip_bad:
         raise TaskError(f"{_more(problems.bad)}: correct it, or leave such tasks out with --skip-bad")
     chosen = problems.chosen(Selection(arguments.filter, arguments.shuffle, arguments.limit))
-    check(config, () if arguments.skip_bad else chosen)
+    if not arguments.skip_bad:
+        for task in chosen:
+            tools.must_have(task)
     _say_bad(problems, screen)
     jobs = [Job(task, epoch) for epoch in range(arguments.epochs) for task in chosen]
     held, within = held_settings(config.resolved(), problems), Budget(arguments.run_tokens)

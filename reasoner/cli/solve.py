@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write and not arguments.path.is_dir():
         raise ConfigError(f"--write puts files into a directory, and {arguments.path} is none: leave it out")
     task = tasks.load(arguments.path, task_id=arguments.task_id, prompt=arguments.task, tests=arguments.tests)
-    check(config, [task])
+    check(config).must_have(task)
     screen = Screen(arguments.quiet)
     signals = Signals(screen)
     traces = Path(config.traces) if config.traces else store()

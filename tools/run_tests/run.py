@@ -62,7 +62,7 @@ class Suite:
         self.asserts = request.get("asserts", [])
         self.setup = request.get("setup", "")
         self.module = request.get("module", "solution")
-        self.first = request.get("first", [])
+        self.first = frozenset(request.get("first", []))
         limits = request.get("limits", {})
         self.test_s, self.total_s = limits.get("test_s", 5), limits.get("total_s", 20)
 
@@ -113,7 +113,7 @@ class Progress:
 
     def __init__(self, first):
         self.names, self.outcomes, self.running, self.why, self.error = [], {}, None, "", ""
-        self.first = frozenset(first)
+        self.first = first
 
     @property
     def left(self):

@@ -73,12 +73,11 @@ class Sampler:
             near[only] = kept
         else:
             near[_places(sampling.never)] = -np.inf
-            near -= near.max()
             if first and sampling.without:
-                without = _places(sampling.without)
+                without, top = _places(sampling.without), near.max()
                 kept = near[without]
                 near[without] = -np.inf
-                if near.max() < -_REACH * max(1.0, sampling.temperature):
+                if near.max() < top - _REACH * max(1.0, sampling.temperature):
                     near[without] = kept
         near -= near.max()
 
