@@ -16,7 +16,7 @@ from reasoner.cores.local.cache import Node, RadixCache, shared_length
 from reasoner.cores.local.network import Network
 from reasoner.cores.local.plan import plan
 from reasoner.cores.local.rows import Hidden, Job, Row, check, room
-from reasoner.cores.local.sampling import Sampler
+from reasoner.cores.local.sampling import Draw, Sampler, Samplers
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
 from reasoner.types import Scored
@@ -43,7 +43,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._vocabulary = min(network.vocabulary, tokenizer.vocabulary)
         """Ids beyond it belong to no token: they are neither read nor sampled."""
-        self._sampler = Sampler(self._vocabulary)
+        self._samplers = Samplers(self._vocabulary, threads)
         self._max_rows = max_rows
         self._rows: list[Row] = []
         self._waiting: deque[Job] = deque()
@@ -79,6 +79,7 @@ class Engine:
         finally:
             with self._door:
                 self._closed = True
+            self._samplers.close()
             self._fail_all(CoreError("the engine has stopped: open the core again"))
 
     def _receive(self) -> bool:
@@ -249,20 +250,18 @@ class Engine:
             return
         logits = self._logits(torch.cat([r.hidden for r in ready if r.hidden is not None]))
         lines = torch.split(logits, [1 + row.guessed for row in ready])
-        for row, own in zip(ready, lines, strict=True):
-            self._write(row, own)
+        drawn = self._samplers.each(_drawn, list(zip(ready, lines, strict=True)))
+        for row, tokens in zip(ready, drawn, strict=True):
+            self._write(row, tokens)
 
-    def _write(self, row: Row, logits: torch.Tensor) -> None:
-        """Sample from the row's logits one after the other, as long as its guesses come true."""
-        guesses = row.take_guesses()
+    def _write(self, row: Row, tokens: list[Draw | None]) -> None:
         over = False
-        for place, line in enumerate(logits):
-            token = self._sampler.draw(line, row.job.sampling, row.uniform(), first=row.sampled == 0)
+        for token in tokens:
             if token is None:
                 self._fail([row], f"the logits after {row.length} tokens are not finite: the weights are damaged")
                 return
             over = row.accept(token.id, token.logprob)
-            if over or token.id not in guesses[place : place + 1]:
+            if over:
                 break
         known = row.length - 1
         self.cache.free(row.slots[known : row.computed])
@@ -307,6 +306,18 @@ class Engine:
             jobs += [job] if job else []
         for job in jobs:
             job.send(error)
+
+
+def _drawn(sampler: Sampler, asked: tuple[Row, torch.Tensor]) -> list[Draw | None]:
+    """Tokens from a row's logits one after the other, as long as its guesses come true."""
+    row, logits = asked
+    guesses, found = row.take_guesses(), list[Draw | None]()
+    for place, line in enumerate(logits):
+        token = sampler.draw(line, row.job.sampling, row.uniform(), first=row.sampled == 0)
+        found.append(token)
+        if token is None or token.id not in guesses[place : place + 1]:
+            break
+    return found
 
 
 _CHUNK = 512

@@ -7,9 +7,12 @@ all; and a running sum of all costs more than everything else, so sums of blocks
 """
 
 import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,8 @@ from reasoner.types import Sampling
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]
+Row = TypeVar("Row")
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,32 @@ class Sampler:
         return block * _BLOCK + _at(self._blocks[block], min(1.0, max(0.0, within)))
 
 
+class Samplers:
+    """Samplers side by side, each on a CPU core of its own: numpy lets go of the interpreter while it works on a row.
+    `close` ends their threads."""
+
+    def __init__(self, vocabulary: int, threads: int | None = None) -> None:
+        self._samplers = [Sampler(vocabulary) for _ in range(min(_SIDE_BY_SIDE, threads or os.cpu_count() or 1))]
+        self._pool = ThreadPoolExecutor(len(self._samplers), "reasoner-sampler", torch.set_num_threads, (1,))
+
+    def each(self, draw: Callable[[Sampler, Row], Drawn], rows: Sequence[Row]) -> list[Drawn]:
+        """`draw` of each row, in their order, with a sampler that no other thread has."""
+        shares = len(self._samplers) if len(rows) >= _WORTH_A_THREAD else 1
+        if shares == 1:
+            return [draw(self._samplers[0], row) for row in rows]
+        found: list[Drawn | None] = [None] * len(rows)
+
+        def some(share: int) -> None:
+            for at in range(share, len(rows), shares):
+                found[at] = draw(self._samplers[share], rows[at])
+
+        list(self._pool.map(some, range(shares)))
+        return cast("list[Drawn]", found)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
 @lru_cache(maxsize=64)
 def _places(ids: tuple[int, ...]) -> Indices:
     return np.array(ids, dtype=np.intp)
@@ -141,6 +172,9 @@ def _mass(weights: Floats) -> float:
 
 
 _BLOCK = 512
+_SIDE_BY_SIDE = 8
+_WORTH_A_THREAD = 4
+"""Rows: fewer are drawn sooner than a thread is woken."""
 _REACH = 25.0
 """Tokens this far below the likeliest, in nats, are none: 152k of them would hold less than 1e-5 of the mass."""
 _NEGLIGIBLE = 1e-5

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasoner.cores.local.sampling import Draw, Sampler
+from reasoner.cores.local.sampling import Draw, Sampler, Samplers
 from reasoner.types import Sampling
 
 LOGITS = np.random.default_rng(0).normal(0, 2, (1, 3000)).astype(np.float32)
@@ -108,3 +108,28 @@ def test_where_there_is_no_other_token_the_only_one_is_drawn() -> None:
     row = torch.tensor([100.0, 0.0, 0.0])
     found = Sampler(3).draw(row, Sampling(temperature=1.0, without=(0,)), 0.5, first=True)
     assert found is not None and found.id == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rows_side_by_side_draw_what_each_draws_alone(threads: int) -> None:
+    rows = torch.randn(11, 3000, generator=torch.Generator().manual_seed(4)).bfloat16() * 4
+    asked = [(row, 0.07 + 0.08 * at) for at, row in enumerate(rows)]
+
+    def draw(sampler: Sampler, one: tuple[torch.Tensor, float]) -> Draw | None:
+        return sampler.draw(one[0], Sampling(temperature=0.8), one[1])
+
+    samplers = Samplers(3000, threads)
+    found = samplers.each(draw, asked)
+    samplers.close()
+    assert found == [draw(Sampler(3000), one) for one in asked]
+
+
+def test_a_sampler_that_fails_says_so_from_its_thread() -> None:
+    samplers = Samplers(3000, 2)
+
+    def fail(sampler: Sampler, row: int) -> int:
+        raise ValueError(f"row {row}")
+
+    with pytest.raises(ValueError, match="row"):
+        samplers.each(fail, list(range(8)))
+    samplers.close()
