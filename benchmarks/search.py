@@ -58,7 +58,12 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--set", default="mbpp-short", choices=("mbpp-short", "mbpp-test"))
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--tokens", type=int, default=2000, help="of one task, in rows that run the model")
+    parser.add_argument(
+        "--tokens",
+        type=int,
+        default=1500,
+        help="of one task, in rows that run the model (default 1500: samples are recorded for that)",
+    )
     parser.add_argument("--quick", action="store_true", help="twenty tasks of what is recorded, and no model")
     flags = parser.parse_args()
     found: Figures = {}

@@ -1,0 +1,93 @@
+"""The curves of docs/core.md: what a training's loss was, step by step, and what the gate saw of each generation.
+
+    python benchmarks/curves.py WHEEL [-o docs/training.svg]
+
+WHEEL is a directory of `reasoner flywheel`; a generation that is still in training is drawn as far as it came.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from records import ROOT
+
+from reasoner.flywheel import generations
+from reasoner.flywheel.courses import WORK
+from reasoner.flywheel.generations import Generation, Paths
+from reasoner.flywheel.training import CURVE
+from reasoner.report.charts import COLOURS
+
+SMOOTH = 8
+"""Steps over which a loss is averaged: each has other rows."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheel", type=Path, metavar="WHEEL")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "training.svg")
+    flags = parser.parse_args()
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "reasoner", "font.size": 10})
+    matplotlib.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    losses, gates = figure.subplots(1, 2, width_ratios=(3, 2))
+    found = [losses_of(Paths(flags.wheel, number)) for number in taught(flags.wheel)]
+    if not found:
+        raise SystemExit(f"{flags.wheel} holds no training that has saved a step")
+    draw_losses(losses, found)
+    draw_gates(gates, generations.read(flags.wheel))
+    figure.savefig(flags.output, metadata={"Date": None})
+    print(f"{flags.output}: {', '.join(f'{len(steps)} steps' for steps in found)}")
+
+
+def taught(wheel: Path) -> list[int]:
+    """The generations that have a curve."""
+    found = []
+    for number in count(1):
+        if not curve(Paths(wheel, number)).exists():
+            return found
+        found.append(number)
+    raise AssertionError
+
+
+def curve(paths: Paths) -> Path:
+    return paths.adapter / WORK / CURVE
+
+
+def losses_of(paths: Paths) -> list[float]:
+    return [json.loads(line)["loss"] for line in curve(paths).read_text().splitlines()]
+
+
+def draw_losses(axes: Axes, found: Sequence[Sequence[float]]) -> None:
+    for number, (steps, colour) in enumerate(zip(found, COLOURS, strict=False), 1):
+        axes.plot(range(1, len(steps) + 1), steps, color=colour, alpha=0.25, linewidth=0.8)
+        wide = min(SMOOTH, len(steps))
+        mean = np.convolve(steps, np.ones(wide) / wide, "valid")
+        axes.plot(range(wide, len(steps) + 1), mean, color=colour, label=f"generation {number}, mean of {wide} steps")
+    axes.set(xlabel="step", ylabel="loss, nats a token", ylim=(0, None))
+    axes.legend(frameon=False)
+
+
+def draw_gates(axes: Axes, found: Sequence[Generation]) -> None:
+    """Difference to the parent in points, and its 95 % interval."""
+    for place, one in enumerate(found):
+        by = one.gate.by
+        value, low, high = (100 * share for share in (by.value, by.low, by.high))
+        colour = COLOURS[place % len(COLOURS)]
+        axes.errorbar(place, value, [[value - low], [high - value]], fmt="o", color=colour, capsize=4)
+        said = "promoted" if one.gate.promoted else "refused"
+        axes.annotate(f"{value:+.1f}, {said}", (place, value), (8, 0), textcoords="offset points", va="center")
+    axes.axhline(0, color="#8a919c", linewidth=0.8)
+    axes.set(ylabel="points over the core before", xlim=(-0.5, max(len(found), 1) + 0.2))
+    axes.set_xticks(range(len(found)), [f"generation {one.number}" for one in found])
+    if not found:
+        axes.text(0.5, 0.6, "the gate has decided nothing yet", transform=axes.transAxes, ha="center")
+
+
+if __name__ == "__main__":
+    main()
