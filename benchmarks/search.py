@@ -50,6 +50,8 @@ from reasoner.verifiers.calibrate import crosswise
 from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
 
 SAMPLES, VOTES = 16, 40
+BUDGETS = (300, 500, 700, 1000)
+"""Tokens a task in row `visible`, beside `--tokens`."""
 Figures = dict[str, dict[str, Any]]
 
 
@@ -219,39 +221,48 @@ def of_first(row: Row, n: int) -> int:
 
 
 def visible(flags: argparse.Namespace) -> Figures:
-    return _beside(flags, "visible", "default", SearchConfig(attempts=1000), "points")
+    """Attempts come one after another, so what a smaller budget comes to is what was solved within it."""
+    runs, pools = _searched(flags, "default", SearchConfig(attempts=1000, width=1))
+    found: Figures = {}
+    for most in sorted({*BUDGETS, flags.tokens}):
+        within = [Run(run.correct and run.tokens <= most, min(run.tokens, most)) for run in runs]
+        if by := _against(f"visible, {most} tokens", within if most < flags.tokens else runs, pools):
+            found[f"visible_over_plain_{most}"] = _paired(by, 3, "best-of-N at equal tokens")
+    return found
 
 
 def adaptive(flags: argparse.Namespace) -> Figures:
-    return _beside(flags, "adaptive", "adaptive", SearchConfig(strategy="adaptive", attempts=1000), "tokens")
-
-
-def _beside(flags: argparse.Namespace, row: str, name: str, search: SearchConfig, what: str) -> Figures:
-    pools, ids = _suite_pools(flags), sorted(mbpp_ids("mbpp-suite"))
-    runs = asyncio.run(live(name, search, [str(i) for i in ids], flags))
-    both = [task for task in runs if task in pools]
-    if not both:
-        raise ValueError("no task was both recorded and searched")
-    mine, beside = [Run(bool(runs[t]["solved"]), spent(runs[t])) for t in both], [pools[t] for t in both]
-    found = against(mine, beside, np.random.default_rng(0))
-    print(
-        f"{row}: {len(both)} tasks, {name} {found.method.value:.1%} with {found.tokens.value:.0f} tokens each, ", end=""
-    )
-    print(f"plain {found.plain.value:.1%} with {found.plain_tokens:.0f}, {_points(found.by)}")
-    if found.plain_tokens < 0.98 * found.tokens.value:
-        print(
-            f"  no figure: plain sampling wanted more samples than were recorded on {found.censored:.0%} of the tasks"
-        )
+    runs, pools = _searched(flags, "adaptive", SearchConfig("adaptive", attempts=1000, width=1))
+    if not _against("adaptive", runs, pools):
         return {}
-    if what == "points":
-        return {"visible_over_plain": _paired(found.by, 3, "best-of-N at equal tokens")}
-    ratio = _ratio(mine, beside)
+    ratio = _ratio(runs, pools)
     if ratio is None:
         print("  no figure: plain sampling never reaches that with what was recorded")
         return {}
     print(f"  plain sampling reaches that with {ratio.value:.2f}x the tokens [{ratio.low:.2f}, {ratio.high:.2f}]")
     told = f"best-of-N, equal accuracy; {ratio.low:.2f} to {ratio.high:.2f}"
     return {"adaptive_tokens": _figure(ratio.value, 1.5, "x fewer tokens", told)}
+
+
+def _searched(flags: argparse.Namespace, name: str, search: SearchConfig) -> tuple[list[Run], list[Draws]]:
+    """By task that was both searched and recorded, what it came to, and its recorded samples."""
+    pools, ids = _suite_pools(flags), sorted(mbpp_ids("mbpp-suite"))
+    found = asyncio.run(live(name, search, [str(i) for i in ids], flags))
+    both = [task for task in found if task in pools]
+    if not both:
+        raise ValueError("no task was both recorded and searched")
+    return [Run(bool(found[t]["solved"]), spent(found[t])) for t in both], [pools[t] for t in both]
+
+
+def _against(said: str, runs: Sequence[Run], pools: Sequence[Draws]) -> Difference | None:
+    """Plain sampling at equal tokens; None where it would have needed samples that were not recorded."""
+    found = against(runs, pools, np.random.default_rng(0))
+    print(f"{said}: {len(runs)} tasks, {found.method.value:.1%} with {found.tokens.value:.0f} tokens each, ", end="")
+    print(f"plain {found.plain.value:.1%} with {found.plain_tokens:.0f}, {_points(found.by)}")
+    if found.plain_tokens >= 0.98 * found.tokens.value:
+        return found.by
+    print(f"  no figure: plain sampling wanted more samples than were recorded on {found.censored:.0%} of the tasks")
+    return None
 
 
 def _suite_pools(flags: argparse.Namespace) -> dict[str, Draws]:

@@ -18,7 +18,8 @@ from reasoner.tasks import read_jsonl
 from reasoner.types import Task
 
 Row = dict[str, Any]
-SIDE_BY_SIDE = 12
+SIDE_BY_SIDE = 64
+"""Tasks, each of which grows one attempt at a time, as plain sampling does."""
 
 
 async def live(name: str, search: SearchConfig, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:

@@ -60,7 +60,7 @@ class SearchConfig:
     attempts: int = _at_least(1, 16)
     """Attempts at most."""
     width: int = _at_least(1, 8)
-    """Attempts that grow at once."""
+    """Attempts that grow at once, at most; where many tasks share a core, fewer."""
     temperature: float = _at_least(0, 0.7)
     max_tokens: int = _at_least(1, 768)
     """Tokens that one attempt may write."""

@@ -23,6 +23,8 @@ class Job:
 
     task: Task
     epoch: int = 0
+    of: int = 1
+    """How many jobs its run has in all."""
 
     @property
     def key(self) -> Key:
@@ -73,7 +75,8 @@ class Here:
         return self.reasoner.sandbox.level
 
     async def attempt(self, job: Job, number: int, trace: Path, name: str, listener: Listener) -> Attempted:
-        reasoner = replace(self.reasoner, seed=self.reasoner.seed + job.epoch)
+        width = abreast(self.reasoner.width, self.core.rows, job.of)
+        reasoner = replace(self.reasoner, seed=self.reasoner.seed + job.epoch, width=width)
         seed, watch = reasoner.seed, Stopwatch(reasoner.clock, self.now())
         record = Record(*job.key, number, "failed", seed, core=self.core.name, level=self.level, trace=name)
         recorder = Recorder(trace, reasoner.clock)
@@ -89,6 +92,13 @@ class Here:
             return Attempted(replace(record, reason=str(error), spent=_spent(trace), times=watch.times()), error)
         finally:
             recorder.close()
+
+
+def abreast(width: int, rows: int, jobs: int) -> int:
+    """How many attempts of a task may grow at once: `width`, or its share of a core's rows where others fill them. What
+    grows beside an attempt that passes is lost, and knows less than what is begun after it; so with many tasks each
+    grows one attempt at a time, and is then searched alike whatever runs beside it."""
+    return max(1, min(width, rows // max(1, jobs)))
 
 
 def _spent(trace: Path) -> Json:

@@ -77,7 +77,8 @@ async def drive(
     """The same, whoever makes the attempts; a task begins when `admission` says so."""
     core = maker.core
     folder.confirm({"core": {"name": core.name, "digest": core.digest}, "sandbox": maker.level})
-    left = (job for job in jobs if job.key not in folder.done)
+    given = list(jobs)
+    left = (replace(job, of=len(given)) for job in given if job.key not in folder.done)
     queue = deque(sorted(left, key=lambda job: job.key in folder.failed))
     crew = _Crew(maker, queue, folder, admission, watcher, within, pauses)
     working: set[asyncio.Task[None]] = set()

@@ -23,7 +23,7 @@ def search(parser: Parser) -> None:
     group = parser.add_argument_group("the search")
     group.add_argument("--strategy", metavar="NAME", help="one of those below; default: auto")
     group.add_argument("--attempts", metavar="N", type=int, help="attempts at most")
-    group.add_argument("--width", metavar="N", type=int, help="attempts that grow at once")
+    group.add_argument("--width", metavar="N", type=int, help="attempts that grow at once, at most")
     group.add_argument("--temperature", metavar="T", type=float, help="0 is greedy")
     group.add_argument(
         "--think", action=argparse.BooleanOptionalAction, default=None, help="plan in prose before the code"

@@ -8,6 +8,7 @@ import pytest
 
 from reasoner import trace
 from reasoner.batch import Record, run, summarise
+from reasoner.batch.attempts import abreast
 from reasoner.cores.scripted import Reply
 from reasoner.errors import CoreError, RefusedError, SandboxError
 from reasoner.ledger import Budget
@@ -270,3 +271,33 @@ async def test_who_looks_on_is_told_of_every_job_and_hears_its_search(reasoner, 
         await run(reasoner(), jobs(1), into, watcher=Log())
     assert heard[0] == "begun q/0" and heard[-1] == "kept q/0"
     assert {"Began", "Wrote", "Finished"} <= set(heard)
+
+
+@pytest.mark.parametrize(
+    ("width", "rows", "jobs", "each"), [(8, 64, 1, 8), (8, 64, 10, 6), (8, 64, 500, 1), (2, 64, 8, 2), (8, 4, 0, 4)]
+)
+def test_tasks_share_the_rows_of_a_core(width: int, rows: int, jobs: int, each: int) -> None:
+    assert abreast(width, rows, jobs) == each
+
+
+@pytest.mark.parametrize(("count", "most"), [(2, 4), (40, 1)])
+async def test_beside_many_others_a_task_grows_one_attempt_at_a_time(
+    count: int, most: int, reasoner, jobs, folder
+) -> None:
+    with folder() as into:
+        await run(replace(reasoner(), strategy=BestOfN(4)), jobs(count), into)
+    paths = sorted((into.path / "traces").glob("*.jsonl"))
+    assert len(paths) == count and {_abreast(path) for path in paths} == {most}
+
+
+def _abreast(path: Path) -> int:
+    """Heads that were open at once, at most."""
+    growing, most = set[int](), 0
+    for event in trace.read(path).events:
+        match event:
+            case trace.Opened(head):
+                growing.add(head.id)
+            case trace.Added(_, int(head)):
+                growing.discard(head)
+        most = max(most, len(growing))
+    return most
