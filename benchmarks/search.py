@@ -25,7 +25,7 @@ import argparse
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -221,27 +221,35 @@ def of_first(row: Row, n: int) -> int:
 
 
 def visible(flags: argparse.Namespace) -> Figures:
-    """Attempts come one after another, so what a smaller budget comes to is what was solved within it."""
     runs, pools = _searched(flags, "default", SearchConfig(attempts=1000, width=1))
     found: Figures = {}
-    for most in sorted({*BUDGETS, flags.tokens}):
-        within = [Run(run.correct and run.tokens <= most, min(run.tokens, most)) for run in runs]
-        if by := _against(f"visible, {most} tokens", within if most < flags.tokens else runs, pools):
+    for most, few in _budgets(flags, runs):
+        if by := _against(f"visible, {most} tokens", few, pools):
             found[f"visible_over_plain_{most}"] = _paired(by, 3, "best-of-N at equal tokens")
     return found
 
 
 def adaptive(flags: argparse.Namespace) -> Figures:
     runs, pools = _searched(flags, "adaptive", SearchConfig("adaptive", attempts=1000, width=1))
-    if not _against("adaptive", runs, pools):
-        return {}
-    ratio = _ratio(runs, pools)
-    if ratio is None:
-        print("  no figure: plain sampling never reaches that with what was recorded")
-        return {}
-    print(f"  plain sampling reaches that with {ratio.value:.2f}x the tokens [{ratio.low:.2f}, {ratio.high:.2f}]")
-    told = f"best-of-N, equal accuracy; {ratio.low:.2f} to {ratio.high:.2f}"
-    return {"adaptive_tokens": _figure(ratio.value, 1.5, "x fewer tokens", told)}
+    found: Figures = {}
+    for most, few in _budgets(flags, runs):
+        if _against(f"adaptive, {most} tokens", few, pools) is None:
+            continue
+        if (ratio := _ratio(few, pools)) is None:
+            print("  no figure: plain sampling never reaches that with what was recorded")
+            continue
+        told = f"{ratio.low:.2f} to {ratio.high:.2f}"
+        print(f"  plain sampling reaches that with {ratio.value:.2f}x the tokens, {told}")
+        found[f"adaptive_tokens_{most}"] = _figure(ratio.value, 1.5, "x fewer", f"best-of-N, equal accuracy; {told}")
+    return found
+
+
+def _budgets(flags: argparse.Namespace, runs: list[Run]) -> Iterator[tuple[int, list[Run]]]:
+    """What smaller budgets come to: attempts come one after another, so what was solved within each."""
+    for most in BUDGETS:
+        if most < flags.tokens:
+            yield most, [Run(run.correct and run.tokens <= most, min(run.tokens, most)) for run in runs]
+    yield flags.tokens, runs
 
 
 def _searched(flags: argparse.Namespace, name: str, search: SearchConfig) -> tuple[list[Run], list[Draws]]:

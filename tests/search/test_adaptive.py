@@ -53,6 +53,17 @@ def test_nothing_but_the_probes_is_opened_before_they_have_landed(tree: Tree) ->
     assert search.select(tree, LEDGER, 8) == []
 
 
+@pytest.mark.parametrize("terse", [True, False])
+def test_attempts_are_terse_from_the_first_on_and_some_write_as_they_like(tree: Tree, terse: bool) -> None:
+    search, seen = Adaptive(16, terse=terse), list[bool]()
+    for _ in range(12):
+        (expand,) = search.select(tree, LEDGER, 1)
+        seen += [expand.terse] if expand.move == "attempt" else []
+        tree.opened(expand)
+        land(tree, 0.0)
+    assert seen[:3] == [terse] * 3 and False in seen
+
+
 def test_the_nearer_the_samples_the_fewer_fresh_ones(tree: Tree) -> None:
     search, shares = Adaptive(1000), []
     for score in (0.1, 0.5, 0.8):
