@@ -67,8 +67,8 @@ class SearchConfig:
     think: bool = False
     """Plan in prose before the code."""
     terse: bool = True
-    """Write most of the code after the first attempt without comments and docstrings (`rewind`, `adaptive`): half the
-    tokens, as often right (benchmarks/search.md)."""
+    """Write most of the code without comments and docstrings (`rewind`, `adaptive`): half the tokens, as often right
+    (benchmarks/search.md)."""
     lessons: bool = False
     """Say why the first attempt failed, and take that along in some of the later ones (`rewind`)."""
     seed: int = 0

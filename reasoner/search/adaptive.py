@@ -5,11 +5,11 @@ pays where samples are nearly right, independent samples where they are not).
 The measure of ease is the visible tests' mean score for code and the agreement of the answers for a question. By it
 each further head is drawn, with a fixed chance, to be a fresh attempt, a rewind into a good one, or a revision of it.
 Samples that all give one answer end the search. Where one passes all visible tests, what follows is fresh: its vote
-is to be independent. The first attempt writes code without comments as most others do: it is what many tasks cost.
+is to be independent.
 """
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reasoner.ledger import Ledger
 from reasoner.search.plain import VISIBLE
@@ -66,12 +66,10 @@ class Adaptive:
         return chosen
 
     def _attempts(self, tree: Tree, ledger: Ledger, count: int, inside: float) -> list[Expand]:
-        """As `rewind` makes them, but the first is terse; where there is nothing to rewind into they are fresh."""
-        opened = tree.opened_as("attempt")
-        attempts = Rewind(
-            opened + count, self.sampling, lessons=False, inside=inside, think=self.think, terse=self.terse
-        ).select(tree, ledger, count)
-        return attempts if opened else [replace(first, terse=self.terse) for first in attempts]
+        """As `rewind` makes them; where there is nothing to rewind into they are fresh."""
+        most = tree.opened_as("attempt") + count
+        attempts = Rewind(most, self.sampling, lessons=False, inside=inside, think=self.think, terse=self.terse)
+        return attempts.select(tree, ledger, count)
 
 
 def _ease(tree: Tree) -> float:

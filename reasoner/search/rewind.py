@@ -10,8 +10,8 @@ two times out of three. Attempts alternate between two ways of stepping back:
   drawn by Thompson sampling from Beta posteriors over scores and rewinds so far (REx, Tang et al., 2405.17503, section
   3.2); which token, with the probability that the core gave to all other tokens there.
 
-Attempts after the first, but for those that begin with nothing, write no comments and no docstrings: for a core of half
-a billion parameters these are half of all tokens, and it is right as often without (benchmarks/search.md).
+Attempts write no comments and no docstrings, but for those that begin with nothing: for a core of half a billion
+parameters these are half of all tokens, and it is right as often without (benchmarks/search.md).
 
 With `lessons` the first failure is reflected on, and one attempt in eight takes what was learnt along as one paragraph
 (Reflexion, Shinn et al., 2303.11366, section 3). A core of half a billion parameters solves no more with it.
@@ -49,13 +49,13 @@ class Rewind:
     think: bool = False
     guide: str = ""
     terse: bool = True
-    """Let attempts write code alone, but for the first and those that begin with nothing."""
+    """Let attempts write code alone, but for those that begin with nothing."""
 
     def select(self, tree: Tree, ledger: Ledger, free: int) -> list[Expand]:
         opened = tree.opened_as("attempt")
         if not opened:
             greedy = replace(self.sampling, temperature=0.0)
-            return [Expand(tree.root, "attempt", greedy, think=self.think, lead=True)][:free]
+            return [Expand(tree.root, "attempt", greedy, think=self.think, terse=self.terse, lead=True)][:free]
         if tree.last("attempt") is None:
             return []
         if tree.opened_as("reflect"):

@@ -73,10 +73,10 @@ def test_without_lessons_nothing_is_spent_on_reflecting() -> None:
     assert set(open_all(tree, strategy)) == {"attempt"}
 
 
-def test_all_but_the_first_attempt_and_those_that_begin_with_nothing_are_terse() -> None:
+def test_all_attempts_but_those_that_begin_with_nothing_are_terse() -> None:
     tree, strategy = planted(), Rewind(n=17)
     (first,) = strategy.select(tree, LEDGER, 8)
-    assert not first.terse
+    assert first.terse and not replace(strategy, terse=False).select(tree, LEDGER, 8)[0].terse
     tree.opened(first)
     finish(tree)
     assert [e.terse for e in strategy.select(tree, LEDGER, 16)] == [True, True, False, True] * 4
