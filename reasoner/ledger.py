@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 
 from reasoner.errors import ConfigError
@@ -141,3 +141,14 @@ class Ledger:
         own = None if self.budget.tokens is None else max(0, self.budget.tokens - self.spent.tokens)
         outer = self._within.tokens_left if self._within else None
         return min((n for n in (own, outer) if n is not None), default=None)
+
+
+def affordable(width: int, ledger: Ledger, growing: Collection[Ledger], landed: int) -> int:
+    """How many heads, of `width` at most, the tokens that are left take to their ends, if each writes as much as the
+    `landed` ones did on average: those in `growing` (their own ledgers), then others. One always, to use the rest."""
+    left, written = ledger.tokens_left, [branch.spent.decoded for branch in growing]
+    each = (ledger.spent.decoded - sum(written)) / max(1, landed)
+    if left is None or each <= 0:
+        return width
+    more = (left - sum(max(0.0, each - n) for n in written)) // each
+    return max(1, min(width, len(written) + int(more)))

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from reasoner.config import SpeechConfig
 from reasoner.errors import TaskError, TraceError
-from reasoner.ledger import Budget, Ledger, Prices
+from reasoner.ledger import Budget, Ledger, Prices, affordable
 from reasoner.loop import Loop, Moves, moves, restored, speaks
 from reasoner.protocols import Core, Sandbox, StopPolicy, Strategy, Verifier, World
 from reasoner.sandboxes.remembered import Remembered
@@ -53,7 +53,8 @@ _PULSE_S = 5.0
 class Reasoner:
     """Everything that a search needs, put together once and used for many tasks.
 
-    `width` is how many heads grow at once over one task; `limits` bound each run of the tests.
+    `width` is how many heads grow at once over one task, at most: none is begun beside others that the tokens left
+    would not take to its end. `limits` bound each run of the tests.
     """
 
     core: Core
@@ -215,7 +216,8 @@ class Reasoner:
             tree.reopened(head)
         try:
             while not (stop := policy.decide(tree, ledger)):
-                free = max(0, self.width - len(growing) - len(heads))
+                most = affordable(self.width, ledger, tell.branches.values(), len(tree.nodes) - 1)
+                free = max(0, most - len(growing) - len(heads))
                 heads += [tree.opened(expand) for expand in strategy.select(tree, ledger, free)]
                 for head in heads:
                     tell.open(head, ledger.nested())

@@ -1,4 +1,6 @@
-from reasoner.ledger import Budget, Cost, Ledger
+import pytest
+
+from reasoner.ledger import Budget, Cost, Ledger, affordable
 
 
 def frozen_clock() -> float:
@@ -41,3 +43,28 @@ def test_wall_time_runs_on_its_own_and_carries_over() -> None:
     assert ledger.exhausted == ""
     now[0] += 2
     assert ledger.spent.wall_s == 5 and ledger.exhausted == "wall_s"
+
+
+@pytest.mark.parametrize(
+    ("left", "growing", "landed", "most"),
+    [
+        (None, [], 4, 8),
+        (10_000, [], 4, 8),
+        (320, [], 4, 3),
+        (320, [40, 90], 4, 4),
+        (150, [0, 0], 4, 1),
+        (30, [], 4, 1),
+        (320, [], 0, 8),
+    ],
+)
+def test_no_head_is_begun_that_the_tokens_left_would_not_take_to_its_end(
+    left: int | None, growing: list[int], landed: int, most: int
+) -> None:
+    """Four heads wrote 100 tokens each."""
+    spent = 500 + 100 * landed + sum(growing)
+    ledger = Ledger(Budget(tokens=None if left is None else spent + left))
+    ledger.charge(Cost(prefilled=500, decoded=100 * landed))
+    branches = [ledger.nested() for _ in growing]
+    for branch, written in zip(branches, growing, strict=True):
+        branch.charge(Cost(decoded=written))
+    assert affordable(8, ledger, branches, landed) == most

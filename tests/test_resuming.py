@@ -198,11 +198,17 @@ def test_a_spent_budget_suspends_and_more_of_it_goes_on(tmp_path: Path) -> None:
     assert trace.read(path).budget == Budget(tool_calls=6)
 
 
+def uneven(text: str, sampling: Sampling) -> Reply:
+    """Never right; every other one is much longer than what came before lets expect, so a budget ends inside it."""
+    longer = WRONG.replace("x * x", f"x * x  # {'and so on ' * 20}")
+    return Reply([WRONG, longer][sampling.seed % 2], seconds=1 + sampling.seed % 5)
+
+
 def test_without_more_budget_it_stops_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
-    recorded(path, reasoner(BestOfN(50), never, width=4, budget=Budget(tokens=700)))
+    recorded(path, reasoner(BestOfN(50), uneven, width=4, budget=Budget(tokens=700)))
     before = trace.read(path)
-    again = resumed(path, reasoner(BestOfN(50), never, width=4, budget=Budget(tokens=700)))
+    again = resumed(path, reasoner(BestOfN(50), uneven, width=4, budget=Budget(tokens=700)))
     assert again.status == "suspended"
     assert len(trace.read(path).tree()) == len(before.tree())
     assert trace.read(path).unfinished == before.unfinished != []
@@ -212,7 +218,7 @@ def test_branches_that_were_dropped_are_charged_over_every_resumption(tmp_path: 
     path = tmp_path / "t.jsonl"
     totals = []
     for tokens in (600, 1200, 1800):
-        solver = reasoner(BestOfN(50), never, width=4, budget=Budget(tokens=tokens))
+        solver = reasoner(BestOfN(50), uneven, width=4, budget=Budget(tokens=tokens))
         result = resumed(path, solver) if path.exists() else recorded(path, solver)
         assert result.status == "suspended"
         totals.append(result.spent["prefilled"] + result.spent["decoded"])
