@@ -8,7 +8,7 @@ SET names problems and the prompt:
     mbpp-test         ids 11-510, the same
     mbpp-short        150 of these, drawn with seed 0
     mbpp-suite        the same 150 with all their asserts in the prompt, for solving against a suite
-    gsm8k-cot         300 problems of the training file, drawn with seed 0 (never trained on); the answer after ####
+    gsm8k-cot         300 problems of the training file, drawn with seed 0 (never trained on); the answer in a box
     gsm8k-program     the same problems, answered by a program that is run
     mbpp-train        ids 601-974, for what is fitted on samples
     gsm8k-train       400 other problems of the training file, as gsm8k-cot, for the same
@@ -44,7 +44,7 @@ from reasoner.tasks import read_jsonl
 from reasoner.tree import derive_seed
 from reasoner.types import Completion, Limits, Sampling, Suite, Task
 
-TEMPERATURE, MOST = 0.8, 400
+TEMPERATURE, MOST, MOST_THOUGHT = 0.8, 400, 512
 HELD_OUT, LEARNT, SHORT = 300, 400, 150
 Row = dict[str, Any]
 
@@ -57,6 +57,8 @@ class Problem:
     prefix: list[int]
     stop: tuple[str, ...]
     grade: Callable[[str], Awaitable[Row]]
+    most: int = MOST
+    """Tokens of an answer."""
 
 
 # --- problems --------------------------------------------------------------------------------------------------------
@@ -143,19 +145,24 @@ def arithmetic(name: str, index: int, question: str, answer: str, dialect: Drive
         return {"correct": found == last_number(answer), "answer": found}
 
     chat, encode = dialect.turns.chat, dialect.tokenizer.encode
-    prefix = [*chat.start, *encode(SYSTEM), *chat.user, *encode(f"{question}\n\n{COT}"), *chat.assistant]
-    return Problem(f"gsm8k/{index}", prefix, (), grade)
+    prefix = [*chat.start, *encode(COT), *chat.user, *encode(question), *chat.assistant]
+    return Problem(f"gsm8k/{index}", prefix, (), grade, MOST_THOUGHT)
 
 
 WHOLE = "Write the whole file `solution.py` with working code in every function, and nothing else."
-SYSTEM = "You are a helpful assistant."
-COT = "Think step by step in short sentences. Write the final number alone on the last line, after ####."
+COT = "Please reason step by step, and put your final answer within \\boxed{}."
+"""As the model's makers ask it for mathematics: of 48 other problems it solves 16 greedily so, and 10 where it is asked
+for short sentences and a number after ####, since it then often answers without a step."""
 PROGRAM = "Write a function solution() without parameters that computes and returns the answer as a number."
 
 
 def last_number(text: str) -> float | None:
-    found = re.findall(r"-?\d[\d,]*\.?\d*", text.rpartition("####")[2] or text)
-    return float(found[-1].replace(",", "")) if found else None
+    """The last one in the last box, after ####, or anywhere."""
+    boxed = re.findall(r"\\boxed\{([^{}]*)\}", text)
+    for place in (boxed[-1] if boxed else "", text.rpartition("####")[2], text):
+        if found := re.findall(r"-?\d[\d,]*\.?\d*", place):
+            return float(found[-1].replace(",", ""))
+    return None
 
 
 # --- samples ---------------------------------------------------------------------------------------------------------
@@ -199,7 +206,7 @@ def sampling(problem: Problem, sample: int, reasoner: Reasoner) -> Sampling:
     return Sampling(
         temperature=0.0 if sample < 0 else TEMPERATURE,
         seed=derive_seed(0, problem.id, 0, sample + 1),
-        max_tokens=MOST,
+        max_tokens=problem.most,
         stop=problem.stop,
         stop_ids=tuple(reasoner.core.tokenizer.ends),
     )
