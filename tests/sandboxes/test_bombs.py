@@ -80,7 +80,7 @@ async def test_a_fork_bomb_ends_with_its_call(world, bomb):
     [
         "x = []\nwhile True: x.append(bytearray(1 << 20))",
         MANY_EATERS,
-        "import mmap\nfor _ in range(200): m = mmap.mmap(-1, 1 << 24); m.write(bytes(1 << 24))",
+        "import mmap\nx = []\nfor _ in range(200): x.append(mmap.mmap(-1, 1 << 24)); x[-1].write(bytes(1 << 24))",
         "fd = libc.memfd_create(b'x', 0)\nassert fd == -1\nos._exit(1)",
         "for i in range(4000): open(f'/dev/shm/{i}', 'wb').write(bytes(1 << 20))",
         "import tempfile\nfor i in range(4000): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))",
