@@ -163,7 +163,7 @@ def settled(record: Record, width: int | None = None) -> str:
     elif not record.files and record.outcome != "solved":
         said += "  no answer"
     elif tests := record.hidden or record.visible:
-        said += f"  {tests.passed}/{tests.counted} tests"
+        said += f"  {tests.passed}/{tests.counted} tests" if tests.counted else "  no test ran"
     return one_line(f"{_MARKS.get(record.outcome, '✗')} {name:<20} {record.outcome:<9} {printable(said)}", width)
 
 

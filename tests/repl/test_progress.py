@@ -74,4 +74,6 @@ def test_a_failure_says_what_failed() -> None:
 def test_a_task_without_an_answer_says_so_and_one_with_code_says_its_tests() -> None:
     assert settled(record(outcome="unsolved", hidden=Tests(0, 1))).endswith("  no answer")
     assert settled(record(outcome="unsolved", files={"a.py": "x"}, hidden=Tests(1, 3))).endswith("  1/3 tests")
+    stuck = record(outcome="unsolved", files={"a.py": "x"}, hidden=Tests(0, 0, "a.py could not be imported"))
+    assert settled(stuck).endswith("  no test ran")
     assert settled(record(outcome="solved", visible=Tests(3, 3))).endswith("  3/3 tests"), "it was solved already"
