@@ -8,7 +8,7 @@ WHEEL is a directory of `reasoner flywheel`; a generation that is still in train
 import argparse
 import json
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 
 import matplotlib
@@ -21,7 +21,7 @@ from reasoner.flywheel import generations
 from reasoner.flywheel.courses import WORK
 from reasoner.flywheel.generations import Generation, Paths
 from reasoner.flywheel.training import CURVE
-from reasoner.report.charts import COLOURS
+from reasoner.report.charts import COLOURS, STYLE
 
 SMOOTH = 8
 """Steps over which a loss is averaged: each has other rows."""
@@ -32,35 +32,21 @@ def main() -> None:
     parser.add_argument("wheel", type=Path, metavar="WHEEL")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "training.svg")
     flags = parser.parse_args()
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "reasoner", "font.size": 10})
-    matplotlib.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    losses, gates = figure.subplots(1, 2, width_ratios=(3, 2))
-    found = [losses_of(Paths(flags.wheel, number)) for number in taught(flags.wheel)]
+    paths = takewhile(Path.exists, (curve(flags.wheel, number) for number in count(1)))
+    found = [[json.loads(line)["loss"] for line in path.read_text().splitlines()] for path in paths]
     if not found:
         raise SystemExit(f"{flags.wheel} holds no training that has saved a step")
-    draw_losses(losses, found)
-    draw_gates(gates, generations.read(flags.wheel))
-    figure.savefig(flags.output, metadata={"Date": None})
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.4), layout="constrained")
+        losses, gates = figure.subplots(1, 2, width_ratios=(3, 2))
+        draw_losses(losses, found)
+        draw_gates(gates, generations.read(flags.wheel))
+        figure.savefig(flags.output, metadata={"Date": None})
     print(f"{flags.output}: {', '.join(f'{len(steps)} steps' for steps in found)}")
 
 
-def taught(wheel: Path) -> list[int]:
-    """The generations that have a curve."""
-    found = []
-    for number in count(1):
-        if not curve(Paths(wheel, number)).exists():
-            return found
-        found.append(number)
-    raise AssertionError
-
-
-def curve(paths: Paths) -> Path:
-    return paths.adapter / WORK / CURVE
-
-
-def losses_of(paths: Paths) -> list[float]:
-    return [json.loads(line)["loss"] for line in curve(paths).read_text().splitlines()]
+def curve(wheel: Path, number: int) -> Path:
+    return Paths(wheel, number).adapter / WORK / CURVE
 
 
 def draw_losses(axes: Axes, found: Sequence[Sequence[float]]) -> None:
@@ -70,7 +56,7 @@ def draw_losses(axes: Axes, found: Sequence[Sequence[float]]) -> None:
         mean = np.convolve(steps, np.ones(wide) / wide, "valid")
         axes.plot(range(wide, len(steps) + 1), mean, color=colour, label=f"generation {number}, mean of {wide} steps")
     axes.set(xlabel="step", ylabel="loss, nats a token", ylim=(0, None))
-    axes.legend(frameon=False)
+    axes.legend()
 
 
 def draw_gates(axes: Axes, found: Sequence[Generation]) -> None:

@@ -51,7 +51,7 @@ from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
 
 SAMPLES, VOTES = 16, 40
 BUDGETS = (300, 500, 700, 1000)
-"""Tokens a task in row `visible`, beside `--tokens`."""
+"""Tokens a task in rows that run the model, beside `--tokens`."""
 Figures = dict[str, dict[str, Any]]
 
 

@@ -146,9 +146,12 @@ class Ledger:
 def affordable(width: int, ledger: Ledger, growing: Collection[Ledger], landed: int) -> int:
     """How many heads, of `width` at most, the tokens that are left take to their ends, if each writes as much as the
     `landed` ones did on average: those in `growing` (their own ledgers), then others. One always, to use the rest."""
-    left, written = ledger.tokens_left, [branch.spent.decoded for branch in growing]
+    left = ledger.tokens_left
+    if left is None:
+        return width
+    written = [branch.spent.decoded for branch in growing]
     each = (ledger.spent.decoded - sum(written)) / max(1, landed)
-    if left is None or each <= 0:
+    if each <= 0:
         return width
     more = (left - sum(max(0.0, each - n) for n in written)) // each
     return max(1, min(width, len(written) + int(more)))

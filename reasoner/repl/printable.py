@@ -30,6 +30,11 @@ def one_line(text: str, width: int | None) -> str:
     return line if width is None or len(line) <= width else line[: max(0, width - 1)] + "…"
 
 
+def tests_passed(passed: int, counted: int) -> str:
+    """How many tests passed."""
+    return f"{passed}/{counted} tests" if counted else "no test ran"
+
+
 def gist(message: str) -> str:
     """The line of a test's message that says what went wrong: the one with the exception, else the first."""
     lines = message.splitlines()

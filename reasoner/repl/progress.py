@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reasoner.batch import Job, Record
-from reasoner.repl.printable import one_line, printable
+from reasoner.repl.printable import one_line, printable, tests_passed
 from reasoner.trace import Event, Listener, Wrote
 
 _RATE_S = 10.0
@@ -163,7 +163,7 @@ def settled(record: Record, width: int | None = None) -> str:
     elif not record.files and record.outcome != "solved":
         said += "  no answer"
     elif tests := record.hidden or record.visible:
-        said += f"  {tests.passed}/{tests.counted} tests" if tests.counted else "  no test ran"
+        said += f"  {tests_passed(tests.passed, tests.counted)}"
     return one_line(f"{_MARKS.get(record.outcome, '✗')} {name:<20} {record.outcome:<9} {printable(said)}", width)
 
 

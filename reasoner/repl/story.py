@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Literal
 
 from reasoner.repl.board import Attempt, Board
-from reasoner.repl.printable import one_line, printable
+from reasoner.repl.printable import one_line, printable, tests_passed
 from reasoner.trace import Added, Dropped, Event, Opened, Redone, Stopped
 from reasoner.types import NodeId
 
@@ -70,7 +70,7 @@ def reflected(attempt: Attempt, width: int) -> list[Line]:
 
 def settled(attempt: Attempt, width: int) -> Line:
     """One line for a finished attempt, at most `width` characters."""
-    tests = f"{attempt.passed}/{attempt.counted} tests" if attempt.counted else "no test ran"
+    tests = tests_passed(attempt.passed, attempt.counted)
     if attempt.state in ("unusable", "untested"):
         tests = "unusable" if attempt.state == "unusable" else "written, no tests"
     head = f"{MARKS[attempt.state]} {attempt.label} {attempt.tokens:>4} tokens  {tests:<11}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0b6bcb", "#c8553d", "#2a8f5c", "#8157c9", "#b8860b", "#4a5568")
 _PHASE_COLOURS = {"prefill": "#8fb8e8", "decode": "#0b6bcb", "tools": "#e0a458", "waiting": "#c9ced6"}
-_STYLE: Any = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "reasoner",
     "font.family": "sans-serif",
@@ -101,7 +101,7 @@ def _drawn(draw: Callable[["Axes"], None], height: float = 3.6) -> str:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigError("figures need matplotlib: pip install 'reasoner[report]', or leave --html out") from error
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, height), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -104,17 +105,15 @@ class Samplers:
 
     def each(self, draw: Callable[[Sampler, Row], Drawn], rows: Sequence[Row]) -> list[Drawn]:
         """`draw` of each row, in their order, with a sampler that no other thread has."""
-        shares = len(self._samplers) if len(rows) >= _WORTH_A_THREAD else 1
-        if shares == 1:
-            return [draw(self._samplers[0], row) for row in rows]
-        found: list[Drawn | None] = [None] * len(rows)
 
-        def some(share: int) -> None:
-            for at in range(share, len(rows), shares):
-                found[at] = draw(self._samplers[share], rows[at])
+        def some(sampler: Sampler, part: Sequence[Row]) -> list[Drawn]:
+            return [draw(sampler, row) for row in part]
 
-        list(self._pool.map(some, range(shares)))
-        return cast("list[Drawn]", found)
+        if len(self._samplers) == 1 or len(rows) < _WORTH_A_THREAD:
+            return some(self._samplers[0], rows)
+        size = -(-len(rows) // len(self._samplers))
+        parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+        return list(chain.from_iterable(self._pool.map(some, self._samplers, parts)))
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -173,6 +172,7 @@ def _mass(weights: Floats) -> float:
 
 _BLOCK = 512
 _SIDE_BY_SIDE = 8
+"""Threads at most."""
 _WORTH_A_THREAD = 4
 """Rows: fewer are drawn sooner than a thread is woken."""
 _REACH = 25.0
