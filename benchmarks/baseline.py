@@ -23,6 +23,7 @@ Chen et al., 2107.03374).
 import argparse
 import asyncio
 import json
+import math
 import random
 import re
 import sys
@@ -34,6 +35,7 @@ from typing import Any
 from records import ROOT, keep, mend, read, recording
 
 from reasoner.assembly import assemble
+from reasoner.completions import Completion, Sampling
 from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.tokenizer import Tokenizer
@@ -41,8 +43,9 @@ from reasoner.estimates import pass_at
 from reasoner.protocols import Sandbox
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
+from reasoner.toolbox import Toolbox
 from reasoner.tree import derive_seed
-from reasoner.types import Completion, Limits, Sampling, Suite, Task
+from reasoner.types import Files, Limits, Task, ToolCall
 
 TEMPERATURE, MOST, MOST_THOUGHT = 0.8, 400, 512
 HELD_OUT, LEARNT, SHORT = 300, 400, 150
@@ -121,8 +124,11 @@ def coding(task: Task, dialect: Driven, sandbox: Sandbox | None) -> Problem:
         report = await sandbox.grade(files, suite, Limits())
         return {"correct": report.solved, "tests": [t.outcome for t in report.tests], "error": report.error}
 
-    prefix = [*dialect.turns.first(plain(task)).ids, *dialect.attempt(task, "", None).ids]
-    return Problem(task.id, prefix, dialect.code_stops(task), grade)
+    return Problem(task.id, prefix_of(task, dialect), dialect.code_stops(task), grade)
+
+
+def prefix_of(task: Task, dialect: Driven) -> list[int]:
+    return [*dialect.turns.first(plain(task)).ids, *dialect.attempt(task, "", None).ids]
 
 
 def plain(task: Task) -> str:
@@ -134,19 +140,39 @@ def plain(task: Task) -> str:
 
 
 def arithmetic(name: str, index: int, question: str, answer: str, dialect: Driven, sandbox: Sandbox | None) -> Problem:
+    own, right = f"gsm8k/{index}", last_number(answer)
     if name == "gsm8k-program":
-        test = f"assert abs(float(solution()) - {float(answer.replace(',', ''))!r}) < 1e-6"
-        suite = Suite("asserts", asserts=(test,))
-        task = Task(f"gsm8k/{index}", f"{question}\n\n{PROGRAM}", {}, ("solution.py",), None, suite)
-        return coding(task, dialect, sandbox)
+        task = Task(own, f"{question}\n\n{PROGRAM}", {}, ("solution.py",))
+
+        async def run(text: str) -> Row:
+            files = dialect.solution(task, text).files
+            found = await returned(files, sandbox) if files and sandbox else None
+            return {"correct": found == right, "answer": found}
+
+        return Problem(own, prefix_of(task, dialect), dialect.code_stops(task), run)
 
     async def grade(text: str) -> Row:
         found = last_number(text)
-        return {"correct": found == last_number(answer), "answer": found}
+        return {"correct": found == right, "answer": found}
 
     chat, encode = dialect.turns.chat, dialect.tokenizer.encode
     prefix = [*chat.start, *encode(COT), *chat.user, *encode(question), *chat.assistant]
-    return Problem(f"gsm8k/{index}", prefix, (), grade, MOST_THOUGHT)
+    return Problem(own, prefix, (), grade, MOST_THOUGHT)
+
+
+async def returned(files: Files, sandbox: Sandbox) -> float | None:
+    """The number that `solution()` returns, to six places; None where it does not."""
+    world = await sandbox.open(files, Limits())
+    try:
+        call = ToolCall("python", {"code": "from solution import solution\nprint()\nprint(float(solution()))"})
+        result, _ = await Toolbox.standard().call(world, world.root, call)
+    finally:
+        await world.close()
+    try:
+        found = float(result.output.rstrip("\n").rpartition("\n")[2])
+    except ValueError:
+        return None
+    return round(found, 6) if math.isfinite(found) and not result.error else None
 
 
 WHOLE = "Write the whole file `solution.py` with working code in every function, and nothing else."
