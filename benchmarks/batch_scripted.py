@@ -8,12 +8,13 @@ from typing import Any
 
 from reasoner.assembly import put_together
 from reasoner.batch import Folder, Job, Watcher, run
+from reasoner.completions import Sampling
 from reasoner.config import Config, SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.cores.virtual import VirtualClock
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.types import Files, Json, Report, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Files, Json, Report, Suite, Task, TestResult, ToolResult
 
 SETTINGS = {"version": "benchmark", "config": {"search": {"seed": 0}}, "problems": {"sha256": "benchmark"}}
 TESTS = 2

@@ -9,11 +9,12 @@ from pathlib import Path
 from batch_scripted import SETTINGS, drawn, jobs, says, scripted
 
 from reasoner.batch import Folder, Job, Record, run
+from reasoner.completions import Piece, Sampling
 from reasoner.cores.scripted import ScriptedCore
 from reasoner.cores.virtual import VirtualClock
 from reasoner.sandboxes.scripted import ScriptedSandbox, ScriptedWorld
 from reasoner.trace import Event, Listener
-from reasoner.types import Files, Json, Limits, Piece, Report, Sampling, SnapshotId, Suite, Tool, ToolResult
+from reasoner.types import Files, Json, Limits, Report, SnapshotId, Suite, Tool, ToolResult
 
 SLOWEST_S = 5.0
 """A tool takes from nothing up to this."""

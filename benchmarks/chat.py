@@ -21,11 +21,12 @@ from pathlib import Path
 from rich.console import Console
 from terminal import Terminal, picture
 
+from reasoner.completions import Sampling
 from reasoner.config import CoreConfig
 from reasoner.repl.chat.view import TurnView
 from reasoner.trace import Opened, Wrote
 from reasoner.tree import Head
-from reasoner.types import Expand, Sampling
+from reasoner.types import Expand
 
 QUESTIONS = ("What is a prime number?", "Name three of them.", "Is 91 one of them?", "Why?")
 STORY = (

@@ -51,8 +51,8 @@ async def equality(setting: Setting) -> dict[str, Any]:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from reasoner.completions import Sampling
     from reasoner.cores.local import LocalCore
-    from reasoner.types import Sampling
 
     exact, rounded = (LocalCore(setting.directory, dtype=d, device="cpu", kv_bytes=KV) for d in ("float32", "bfloat16"))
     model = AutoModelForCausalLM.from_pretrained(setting.directory, dtype=torch.float32).eval()
@@ -138,9 +138,9 @@ async def one_stream(setting: Setting) -> dict[str, Any]:
     """One greedy stream over three kinds of text, against llama.cpp's server with the 4-bit file of the same model."""
     import httpx
 
+    from reasoner.completions import Sampling
     from reasoner.dialect.driven import Driven
     from reasoner.tasks import load
-    from reasoner.types import Sampling
 
     core, new = ours(setting), 16 if setting.quick else 64
     encode, dialect, task = core.tokenizer.encode, Driven(core.tokenizer), load(ROOT / "examples" / "last_word")

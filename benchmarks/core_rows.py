@@ -49,7 +49,7 @@ def prompt(core: Any, start: int = 0) -> list[int]:
 
 async def branches(core: Any, rows: int, new: int) -> float:
     """Seconds to decode `new` tokens on each of `rows` branches of one prompt that is prefilled already."""
-    from reasoner.types import Sampling
+    from reasoner.completions import Sampling
 
     asked = [Sampling(temperature=0.8, top_p=0.95, seed=i, max_tokens=new) for i in range(rows)]
     await core.complete(prompt(core), Sampling(max_tokens=1))
@@ -60,7 +60,7 @@ async def branches(core: Any, rows: int, new: int) -> float:
 
 async def backtracks(setting: Setting) -> dict[str, Any]:
     """A solve of 6 steps with 3 backtracks, each step 40 sampled tokens and 30 of a tool's output."""
-    from reasoner.types import Sampling
+    from reasoner.completions import Sampling
 
     core = ours(setting)
     history, known, nodes = prompt(core), 0, []
@@ -87,7 +87,7 @@ async def backtracks(setting: Setting) -> dict[str, Any]:
 
 async def schedule(setting: Setting) -> dict[str, Any]:
     """64 branches over 16 rows, 16 to 512 tokens each with 3 tool calls of 0 to 2 s in between."""
-    from reasoner.types import Sampling
+    from reasoner.completions import Sampling
 
     rows, most, wait = (4, 64, 0.5) if setting.quick else (16, 512, 2.0)
     core = ours(setting, max_rows=rows)
@@ -121,7 +121,7 @@ async def schedule(setting: Setting) -> dict[str, Any]:
 
 async def memory(setting: Setting) -> dict[str, Any]:
     """Peak beyond weights and KV, and what 2,000 forks and rewinds leave behind."""
-    from reasoner.types import Sampling
+    from reasoner.completions import Sampling
 
     core = ours(setting)
     await branches(core, 32, 8)
@@ -160,7 +160,7 @@ async def cold_start(setting: Setting) -> dict[str, Any]:
     """First token in a fresh process, against importing torch and reading the weights once."""
     first = (
         "import asyncio, sys; from pathlib import Path; from reasoner.cores.local import LocalCore\n"
-        "from reasoner.types import Sampling\n"
+        "from reasoner.completions import Sampling\n"
         f"core = LocalCore(Path({str(setting.directory)!r}), dtype={setting.dtype!r})\n"
         "asyncio.run(core.complete(core.tokenizer.encode('def add(a, b):'), Sampling(max_tokens=1)))\n"
         "assert 'transformers' not in sys.modules"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reasoner.completions import Completion, CoreInfo, Piece, Sampling, Scored, Usage, Valued
 from reasoner.dialect.tokenizer import HubTokenizer
 from reasoner.errors import CoreError
 from reasoner.ledger import Ledger
@@ -21,7 +22,7 @@ from reasoner.stopping import FirstOf
 from reasoner.tasks import read_jsonl
 from reasoner.trace import Event, Trace
 from reasoner.tree import Tree
-from reasoner.types import Completion, CoreInfo, Expand, NodeId, Piece, Sampling, Scored, Task, Usage, Valued
+from reasoner.types import Expand, NodeId, Task
 from reasoner.verifiers import make
 from reasoner.verifiers.evidence import evidence
 

@@ -15,12 +15,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import Strategy
 from reasoner.search import Beam, Mcts, Steps, make
 from reasoner.tree import Head, Tree
-from reasoner.types import Sampling, Span, Step, Verdict
+from reasoner.types import Span, Step, Verdict
 
 DEPTH, WAYS, NOISE, VISITS = 4, 4, 0.2, 64
 NODES = 10_000

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reasoner.assembly import assemble
+    from reasoner.completions import Sampling
     from reasoner.config import Config
     from reasoner.cores.local import LocalCore
     from reasoner.cores.remote import RemoteCore
@@ -39,19 +40,7 @@ if TYPE_CHECKING:
     from reasoner.trace import Recorder
     from reasoner.trace import read as read_trace
     from reasoner.tree import Node, Tree
-    from reasoner.types import (
-        Expand,
-        Limits,
-        Report,
-        Result,
-        Sampling,
-        Stop,
-        Suite,
-        Task,
-        TestResult,
-        Tool,
-        Verdict,
-    )
+    from reasoner.types import Expand, Limits, Report, Result, Stop, Suite, Task, TestResult, Tool, Verdict
 
 __all__ = [
     "Budget",

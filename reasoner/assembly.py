@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner import models, verifiers
+from reasoner.completions import CoreInfo
 from reasoner.config import BudgetConfig, Config, CoreConfig, FetchConfig, LimitsConfig
 from reasoner.errors import ConfigError, ReasonerError, ToolError
 from reasoner.ledger import Budget, Prices
@@ -28,7 +29,7 @@ from reasoner.stopping import policy, stays
 from reasoner.stopping.choose import Probability
 from reasoner.toolbox import Service, Toolbox, load_tools
 from reasoner.tree import VOTERS, Tree
-from reasoner.types import CoreInfo, Kind, Limits, NodeId, Task
+from reasoner.types import Kind, Limits, NodeId, Task
 from reasoner.verifiers import calibrate
 from reasoner.verifiers.calibrate import Calibration
 from reasoner.verifiers.evidence import evidence

@@ -9,21 +9,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from reasoner.completions import Completion, CoreInfo, Piece, Sampling, Scored, Usage, Valued
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Cost, Ledger
 from reasoner.tree import Node, Tree
 from reasoner.types import (
-    Completion,
-    CoreInfo,
     Expand,
     Files,
     Json,
     Limits,
     NodeId,
-    Piece,
     Report,
-    Sampling,
-    Scored,
     SnapshotId,
     Stop,
     Suite,
@@ -31,8 +27,6 @@ from reasoner.types import (
     Tool,
     ToolCall,
     ToolResult,
-    Usage,
-    Valued,
     Verdict,
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import reasoner
 
 LAYERS = [
+    {"completions"},
     {"types", "errors"},
     {"content"},
     {"config", "tree", "ledger", "dialect", "models", "suites", "tasks", "estimates"},

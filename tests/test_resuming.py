@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasoner import trace
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TraceError
@@ -22,7 +23,7 @@ from reasoner.search import BestOfN, Revise, Rewind, Single, make, names
 from reasoner.stopping import SOLVED
 from reasoner.trace import Added, Checked, Dropped, Event, Finished, Grew, Opened, Recorder, Redone, Resumed
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, Files, Json, NodeId, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Expand, Files, Json, NodeId, Report, Result, Suite, Task, TestResult, ToolResult
 
 TASK = Task(
     "double",

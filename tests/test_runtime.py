@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reasoner import trace
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import CoreError, TaskError
 from reasoner.ledger import Budget, Ledger
@@ -17,19 +18,7 @@ from reasoner.search import BestOfN, Revise, Rewind, Single
 from reasoner.stopping import SOLVED
 from reasoner.trace import Added, Began, Dropped, Event, Finished
 from reasoner.tree import Tree
-from reasoner.types import (
-    Expand,
-    Files,
-    Json,
-    Kept,
-    NodeId,
-    Report,
-    Sampling,
-    Suite,
-    Task,
-    TestResult,
-    ToolResult,
-)
+from reasoner.types import Expand, Files, Json, Kept, NodeId, Report, Suite, Task, TestResult, ToolResult
 
 TASK = Task(
     "double",

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost
 from reasoner.tree import LIKELIHOOD, Tree, derive_seed
-from reasoner.types import Expand, Sampling, Span, Step, StepKind, Verdict
+from reasoner.types import Expand, Span, Step, StepKind, Verdict
 
 
 def step(*ids: int) -> Step:

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reasoner.completions import CoreInfo
 from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
-from reasoner.types import CoreInfo
 
 TASKS = 5
 """In flight for each row at most: of a task of one attempt, a third or less of its time may be writing."""

@@ -8,11 +8,12 @@ from typing import Protocol
 
 from reasoner.batch.records import Key, Record, record_of
 from reasoner.batch.timing import Stopwatch
+from reasoner.completions import CoreInfo
 from reasoner.errors import CoreError, RefusedError, SandboxError, TaskError, ToolError
 from reasoner.runtime import Reasoner
 from reasoner.telemetry import spans
 from reasoner.trace import Listener, Recorder, read
-from reasoner.types import CoreInfo, Json, Task
+from reasoner.types import Json, Task
 
 Failure = CoreError | SandboxError | ToolError
 

@@ -20,10 +20,10 @@ from typing import Any
 from reasoner.batch.admission import Admission, open_more_files
 from reasoner.batch.attempts import Attempted, Here, Job
 from reasoner.batch.records import Record
+from reasoner.completions import CoreInfo
 from reasoner.errors import ConfigError, CoreError, ReasonerError, SandboxError, TraceError
 from reasoner.runtime import Reasoner
 from reasoner.trace import Listener, Wrote
-from reasoner.types import CoreInfo
 
 Opening = Callable[[], AbstractAsyncContextManager[Reasoner]]
 PATIENCE_S = 600.0

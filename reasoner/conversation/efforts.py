@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Ledger
 from reasoner.protocols import StopPolicy, Strategy
 from reasoner.search import Vote
 from reasoner.stopping import BudgetSpent, FirstOf, Leads
 from reasoner.tree import Tree
-from reasoner.types import Expand, NodeId, Sampling, Stop
+from reasoner.types import Expand, NodeId, Stop
 
 SAID = "it said all it had to say"
 LOST = "it wrote on and on without coming to an end"

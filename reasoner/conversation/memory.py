@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from reasoner.completions import Sampling
 from reasoner.conversation.turns import Place, Turn
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.stepwise import IN_TURN, Stepwise
 from reasoner.ledger import Cost
 from reasoner.protocols import Core
-from reasoner.types import Files, Sampling, Span, Step
+from reasoner.types import Files, Span, Step
 
 _FULL = 2
 """One part in so many of the context may be used when a turn begins; the rest is for the turn."""

@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from reasoner.completions import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Ledger
 from reasoner.protocols import Core
 from reasoner.tree import Tree
-from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Stop, Valued
+from reasoner.types import Stop
 
 KEPT = "kept as it was when it was stopped"
 

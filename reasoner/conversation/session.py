@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from reasoner.completions import CoreInfo
 from reasoner.conversation.turns import Place
 from reasoner.errors import TraceError
 from reasoner.trace import Trace, read
-from reasoner.types import CoreInfo, Json
+from reasoner.types import Json
 
 VERSION = 1
 _INDEX = "session.jsonl"

@@ -12,13 +12,13 @@ from functools import partial
 from hashlib import blake2b
 from itertools import pairwise
 
+from reasoner.completions import Completion, CoreInfo, Finish, Piece, Sampling, Scored, Usage, Valued
 from reasoner.cores.unfolding import Unfolding
 from reasoner.cores.virtual import VirtualClock
 from reasoner.dialect.chat import markup
 from reasoner.dialect.control import NAMES, token
 from reasoner.dialect.tokenizer import ByteTokenizer, SpeakingTokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, CoreInfo, Finish, Piece, Sampling, Scored, Usage, Valued
 
 
 @dataclass(frozen=True)

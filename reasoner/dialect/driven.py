@@ -9,13 +9,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reasoner.completions import Completion
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.solution import Solution, read_blocks, read_code
 from reasoner.dialect.stub import opening
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.dialect.turns import Turns, forced
 from reasoner.errors import TaskError
-from reasoner.types import Completion, Report, Span, Step, StepKind, Suite, Task
+from reasoner.types import Report, Span, Step, StepKind, Suite, Task
 
 _WHOLE_FILE = 8_000
 """Characters up to which a file is written anew rather than edited."""

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from reasoner.completions import Completion
 from reasoner.dialect.control import NAMES, Control, Controls, token
 from reasoner.dialect.driven import CLOSE, Driven
 from reasoner.dialect.solution import Solution
@@ -24,7 +25,7 @@ from reasoner.dialect.stepwise import Stepwise, call_in, outcome
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.dialect.turns import Turns, forced
 from reasoner.errors import ModelError
-from reasoner.types import Completion, Report, Span, Step, StepKind, Task, ToolCall, ToolResult
+from reasoner.types import Report, Span, Step, StepKind, Task, ToolCall, ToolResult
 
 PROSE: frozenset[Control] = frozenset({"think", "reflect"})
 """Steps that end where the next one begins; every other ends with its own token."""

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reasoner.completions import Completion
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.dialect.turns import Turns, forced
 from reasoner.errors import TaskError
-from reasoner.types import Completion, Files, Span, Step, StepKind, Task, ToolCall, ToolResult
+from reasoner.types import Files, Span, Step, StepKind, Task, ToolCall, ToolResult
 
 BEGUN = "```python\n"
 ANSWER = "Answer:"

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reasoner.completions import Completion
 from reasoner.dialect.chat import Chat, chat
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.tokenizer import Tokenizer
-from reasoner.types import Completion, Span, Step, StepKind
+from reasoner.types import Span, Step, StepKind
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
+from reasoner.completions import Completion
 from reasoner.dialect.driven import Driven
 from reasoner.ledger import Ledger
 from reasoner.loop.known import Known
@@ -14,19 +15,7 @@ from reasoner.suites import report
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered
 from reasoner.tree import Tree
-from reasoner.types import (
-    Completion,
-    Files,
-    Kept,
-    Limits,
-    NodeId,
-    Report,
-    SnapshotId,
-    Span,
-    Step,
-    Task,
-    ToolResult,
-)
+from reasoner.types import Files, Kept, Limits, NodeId, Report, SnapshotId, Span, Step, Task, ToolResult
 
 _THOUGHT = 160
 """Tokens that a plan may have."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import cast
 
+from reasoner.completions import Completion
 from reasoner.config import SpeechConfig
 from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack
 from reasoner.dialect.tokenizer import Tokenizer
@@ -24,7 +25,6 @@ from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered, Heard
 from reasoner.tree import Node, Tree
 from reasoner.types import (
-    Completion,
     Files,
     Kept,
     Limits,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
+from reasoner.completions import Completion
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.stepwise import BEGUN, STOPS, Stepwise, call_in, concluded
 from reasoner.dialect.tokenizer import Tokenizer
@@ -13,7 +14,7 @@ from reasoner.protocols import World
 from reasoner.toolbox import Toolbox
 from reasoner.trace import Entered, Heard
 from reasoner.tree import Tree
-from reasoner.types import Completion, Limits, Report, SnapshotId, Step, Task, ToolCall, ToolResult
+from reasoner.types import Limits, Report, SnapshotId, Step, Task, ToolCall, ToolResult
 
 _STEPS = 8
 """Calls on one path; after these, or when it calls the same thing twice, the core is made to answer."""

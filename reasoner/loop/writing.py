@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from reasoner.completions import Completion, Piece, Sampling, Usage
 from reasoner.dialect.turns import Turns, written
 from reasoner.errors import CoreError
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import Core
 from reasoner.trace import Entered, Event, Wrote
 from reasoner.tree import Head
-from reasoner.types import Completion, Piece, Sampling, SnapshotId, Span, Step, StepKind, Usage
+from reasoner.types import SnapshotId, Span, Step, StepKind
 
 _REMARK = 80
 """Tokens that a reflection or a critic's word may have."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reasoner.completions import Sampling
 from reasoner.errors import TraceError
 from reasoner.estimates import Estimate, mean
 from reasoner.ledger import Budget, Cost, Ledger
@@ -19,7 +20,7 @@ from reasoner.replay.policies import Learns, Make, Select
 from reasoner.replay.pools import Pool, Sample
 from reasoner.stopping import BudgetSpent, FirstOf
 from reasoner.tree import Tree
-from reasoner.types import Expand, NodeId, Sampling, Step
+from reasoner.types import Expand, NodeId, Step
 
 _ATTEMPT = Expand(0, "attempt", Sampling())
 _TASK = Step("task", "")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from reasoner.completions import Sampling
 from reasoner.errors import ConfigError, TraceError
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import StopPolicy
@@ -17,7 +18,7 @@ from reasoner.stopping import Calls, Gain, Level, Sure
 from reasoner.stopping.spelt import SPELLINGS, Spelling, spelt
 from reasoner.stopping.spelt import names as spelt_names
 from reasoner.tree import Tree
-from reasoner.types import Expand, NodeId, Sampling, Step, Stop
+from reasoner.types import Expand, NodeId, Step, Stop
 from reasoner.verifiers.calibrate import Calibration, Row, calibrated
 from reasoner.verifiers.evidence import evidence
 

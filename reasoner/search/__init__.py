@@ -14,6 +14,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.errors import ConfigError
 from reasoner.protocols import Strategy
@@ -26,7 +27,7 @@ from reasoner.search.rewind import Rewind
 from reasoner.search.steps import Steps
 from reasoner.search.vote import Vote, elected
 from reasoner.tree import LIKELIHOOD
-from reasoner.types import Kind, Sampling
+from reasoner.types import Kind
 
 __all__ = [
     "Adaptive",

@@ -11,12 +11,13 @@ is to be independent.
 import random
 from dataclasses import dataclass
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Ledger
 from reasoner.search.plain import VISIBLE
 from reasoner.search.rewind import Rewind
 from reasoner.search.vote import elected
 from reasoner.tree import VOTERS, Tree, derive_seed
-from reasoner.types import Expand, NodeId, Sampling
+from reasoner.types import Expand, NodeId
 
 _SHARES = ((0.25, (8, 2, 0)), (0.6, (4, 5, 1)), (1.01, (2, 6, 2)))
 """Ease below which -> parts of fresh attempts, rewinds and revisions. Set by hand: an untrained core mostly repeats

@@ -7,11 +7,12 @@ A small core is an easy critic: what it agrees to is no better judged than by it
 import re
 from dataclasses import dataclass, replace
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Ledger
 from reasoner.search.plain import VISIBLE, leader
 from reasoner.search.vote import elected
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, NodeId, Sampling
+from reasoner.types import Expand, NodeId
 
 _AGREES = re.compile(r"\W*(approved|(\w+ )?(answer|code|solution|it|that) is (\w+ly )?(correct|right))\b", re.I)
 _OBJECTS = re.compile(r"\b(but|however|except|although|should|incorrectly|wrong)\b", re.I)

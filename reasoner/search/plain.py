@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from itertools import chain
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Ledger
 from reasoner.tree import LIKELIHOOD, Node, Tree
-from reasoner.types import Expand, NodeId, Sampling
+from reasoner.types import Expand, NodeId
 
 VISIBLE = "visible"
 

@@ -21,10 +21,11 @@ import math
 import random
 from dataclasses import dataclass, replace
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Ledger
 from reasoner.search.plain import VISIBLE, leader
 from reasoner.tree import Node, Tree, derive_seed
-from reasoner.types import Expand, Kept, NodeId, Sampling, Span
+from reasoner.types import Expand, Kept, NodeId, Span
 
 _CANDIDATES = 8
 _CLOSING = 3

@@ -8,9 +8,10 @@ branches of one executed step go on from the same files and names.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reasoner.completions import Sampling
 from reasoner.search.plain import VISIBLE
 from reasoner.tree import LIKELIHOOD, Tree
-from reasoner.types import Expand, NodeId, Sampling
+from reasoner.types import Expand, NodeId
 
 
 @dataclass(frozen=True)

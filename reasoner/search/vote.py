@@ -9,10 +9,11 @@ go on after the first that passes, unless a policy ends them.
 
 from dataclasses import dataclass
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Ledger
 from reasoner.search.plain import leader
 from reasoner.tree import VOTERS, Ballot, Tree
-from reasoner.types import Expand, NodeId, Sampling
+from reasoner.types import Expand, NodeId
 
 _CODET = "self_tests"
 """Votes that weigh their own scores: as many candidates as agree times the tests that they pass is what CodeT ranks by

@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Callable, Iterable
 
+from reasoner.completions import CoreInfo
 from reasoner.errors import ConfigError
 from reasoner.protocols import Verifier
-from reasoner.types import CoreInfo
 from reasoner.verifiers.answers import Answers
 from reasoner.verifiers.behaviour import Behaviour
 from reasoner.verifiers.certainty import WINDOW, Certainty

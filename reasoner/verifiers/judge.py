@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from math import exp
 from zlib import crc32
 
+from reasoner.completions import Sampling
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.turns import Turns
 from reasoner.protocols import Scene
 from reasoner.suites import report
 from reasoner.tree import Node, derive_seed
-from reasoner.types import Sampling, Verdict
+from reasoner.types import Verdict
 
 SOURCE = "judge"
 _YES, _NO = "Yes", "No"

@@ -8,11 +8,11 @@ import ast
 import asyncio
 from dataclasses import dataclass, field
 
+from reasoner.completions import Sampling
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.turns import Turns
 from reasoner.protocols import Scene
 from reasoner.tree import PerTree, derive_seed
-from reasoner.types import Sampling
 from reasoner.verifiers.inputs import PLAIN, inputs
 
 _BEGUN = "```python\nassert "

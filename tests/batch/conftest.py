@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from reasoner.batch import Folder, Job
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Single
-from reasoner.types import Sampling, Task
+from reasoner.types import Task
 
 SETTINGS = {"version": "1", "config": {"search": {"attempts": 4, "seed": 0}}, "problems": {"sha256": "aa"}}
 

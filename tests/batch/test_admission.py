@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from reasoner.batch import Folder, Here, Job, Record, drive, run
 from reasoner.batch.admission import TASKS, Admission, open_more_files, worlds
+from reasoner.completions import Sampling
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox, ScriptedWorld
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Dropped, Entered, Event, Listener, Opened
 from reasoner.tree import Head
-from reasoner.types import Expand, Files, Limits, Sampling
+from reasoner.types import Expand, Files, Limits
 
 
 def opened(number: int) -> Opened:

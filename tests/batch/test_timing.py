@@ -1,10 +1,11 @@
 """Where the seconds went, on events at known times."""
 
 from reasoner.batch.timing import Stopwatch
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost
 from reasoner.trace import Added, Dropped, Entered, Opened, Wrote
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, Sampling
+from reasoner.types import Expand
 
 
 class Clock:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from reasoner.cli import main
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost
 from reasoner.trace import Added, Began, Opened, Stopped
 from reasoner.trace.events import encode
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Span, Step, Stop, Task, Verdict
+from reasoner.types import Expand, Span, Step, Stop, Task, Verdict
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from reasoner.cli.records import command, find, listing, records, store
 from reasoner.cli.resume import elsewhere, found, is_over, with_more
 from reasoner.cli.screen import Screen
 from reasoner.cli.solve import conclude, continued, recorded, search
+from reasoner.completions import Sampling
 from reasoner.config import Config, CoreConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import ConfigError, TraceError
@@ -24,7 +25,7 @@ from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.trace import Recorder
-from reasoner.types import Files, Json, Report, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Files, Json, Report, Suite, Task, TestResult, ToolResult
 
 TASK = Task(
     "double",

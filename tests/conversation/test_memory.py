@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from reasoner.completions import Sampling
 from reasoner.conversation import Conversation, Session
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.dialect.prompts import prompt
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Single
-from reasoner.types import Sampling
 from tests.conversation.conftest import block, echoes
 
 CONTEXT = 3_000

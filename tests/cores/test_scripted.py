@@ -5,12 +5,12 @@ import re
 
 import pytest
 
+from reasoner.completions import Completion, Piece, Sampling, Usage
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import CoreError
 from reasoner.ledger import Ledger
 from reasoner.protocols import Core
-from reasoner.types import Completion, Piece, Sampling, Usage
 
 BYTES = ByteTokenizer()
 PLAIN = Sampling(stop_ids=BYTES.ends)

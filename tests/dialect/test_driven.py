@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from reasoner.completions import Completion
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import TaskError
-from reasoner.types import Completion, Report, Suite, Task, TestResult
+from reasoner.types import Report, Suite, Task, TestResult
 
 TOKENIZER = ByteTokenizer()
 TASK = Task(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasoner.completions import Completion
 from reasoner.dialect.spoken import (
     Opened,
     Spoken,
@@ -18,7 +19,7 @@ from reasoner.dialect.spoken import (
 )
 from reasoner.dialect.tokenizer import ByteTokenizer, SpeakingTokenizer
 from reasoner.errors import ModelError
-from reasoner.types import Completion, Report, Step, Suite, Task, TestResult, ToolResult
+from reasoner.types import Report, Step, Suite, Task, TestResult, ToolResult
 
 TOKENIZER = SpeakingTokenizer()
 SPOKEN = Spoken(TOKENIZER)

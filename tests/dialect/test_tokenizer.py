@@ -11,11 +11,12 @@ from tokenizers import AddedToken, decoders
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
+from reasoner.completions import Completion
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.stepwise import Stepwise
 from reasoner.dialect.tokenizer import HubTokenizer
 from reasoner.errors import ModelError
-from reasoner.types import Completion, Report, Suite, Task, TestResult, ToolResult
+from reasoner.types import Report, Suite, Task, TestResult, ToolResult
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"

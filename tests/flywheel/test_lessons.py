@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from reasoner.completions import Completion, Sampling
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.spoken import Spoken, parse
 from reasoner.dialect.stepwise import Stepwise
@@ -18,11 +19,9 @@ from reasoner.ledger import Cost
 from reasoner.trace import Added, Began, Event, Finished, Opened, Trace
 from reasoner.tree import Tree
 from reasoner.types import (
-    Completion,
     Expand,
     Report,
     Result,
-    Sampling,
     Span,
     Step,
     Stop,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.ledger import Cost
 from reasoner.loop.known import Known, _meaning
@@ -14,7 +15,7 @@ from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Event
 from reasoner.tree import Node
-from reasoner.types import Files, Json, Report, Result, Sampling, Step, Suite, Task, TestResult, ToolCall, ToolResult
+from reasoner.types import Files, Json, Report, Result, Step, Suite, Task, TestResult, ToolCall, ToolResult
 
 SUITE = Suite("asserts", asserts=("assert double(2) == 4",))
 TASK = Task("t", "Double.", files={"solution.py": b""}, editable=("solution.py",), visible=SUITE)

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.config import SpeechConfig
 from reasoner.cores.scripted import Reply, ScriptedCore, speech
 from reasoner.runtime import Reasoner
@@ -12,7 +13,7 @@ from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Beam, BestOfN, Single, Steps
 from reasoner.trace import Added, Event
 from reasoner.tree import Node
-from reasoner.types import Files, Json, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Files, Json, Report, Result, Suite, Task, TestResult, ToolResult
 
 QUESTION = Task("q", "How many legs have 6 spiders?", answer="48")
 CODE = Task("c", "Add.", {"a.py": b""}, ("a.py",), Suite("asserts", asserts=("add(1, 2) == 3",), module="a"))

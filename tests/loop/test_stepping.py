@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Beam, BestOfN, Single, Steps
 from reasoner.trace import Added, Event
-from reasoner.types import Files, Json, Result, Sampling, Task, ToolResult
+from reasoner.types import Files, Json, Result, Task, ToolResult
 
 TASK = Task("q", "How many legs have 6 spiders?", answer="48")
 BLOCK = "Eight each.\n```python\nprint(6 * 8)\n```\n"

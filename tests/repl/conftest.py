@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Budget, Cost
 from reasoner.trace import Added, Began, Dropped, Entered, Event, Opened, Stopped, Wrote
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, Kept, Move, NodeId, Sampling, Step, Stop, Task, ToolResult, Verdict
+from reasoner.types import Expand, Kept, Move, NodeId, Step, Stop, Task, ToolResult, Verdict
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reasoner import tasks
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TraceError
 from reasoner.protocols import StopPolicy, Strategy
@@ -18,7 +19,7 @@ from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Revise
 from reasoner.stopping import Agrees, FirstOf, Leads
 from reasoner.trace import Recorder
-from reasoner.types import Sampling, Suite, Task, ToolResult
+from reasoner.types import Suite, Task, ToolResult
 
 NEVER = FirstOf(())
 

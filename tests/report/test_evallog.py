@@ -14,11 +14,12 @@ from reasoner.batch import Folder, Job, Record, read_problems, run
 from reasoner.batch.records import Tests
 from reasoner.batch.timing import Times
 from reasoner.cli import main
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import Single
-from reasoner.types import Sampling, ToolResult
+from reasoner.types import ToolResult
 
 pytest.importorskip("inspect_ai")
 from inspect_ai.log import EvalLog, read_eval_log, read_eval_log_sample

@@ -8,6 +8,7 @@ import pytest
 
 from reasoner import trace
 from reasoner.cli import main
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import TraceError
 from reasoner.ledger import Budget, Cost
@@ -18,19 +19,7 @@ from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.trace import Added, Began, Dropped, Finished, Opened, Recorder, Stopped, Trace
 from reasoner.tree import Tree
-from reasoner.types import (
-    Expand,
-    Kept,
-    Result,
-    Sampling,
-    Span,
-    Step,
-    Stop,
-    Task,
-    ToolCall,
-    ToolResult,
-    Verdict,
-)
+from reasoner.types import Expand, Kept, Result, Span, Step, Stop, Task, ToolCall, ToolResult, Verdict
 from tests.report.browser import CHROMIUM, Browser
 
 EVIL = (

@@ -4,11 +4,12 @@ from collections import Counter
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.ledger import Cost, Ledger
 from reasoner.search import Beam, Steps, make
 from reasoner.tree import LIKELIHOOD, Tree
-from reasoner.types import Sampling, Span, Step, StepKind, Verdict
+from reasoner.types import Span, Step, StepKind, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 STEPS = Steps("value", Sampling(temperature=1.0), depth=5, ends=("\n\n",))

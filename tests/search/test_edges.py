@@ -2,11 +2,12 @@
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.ledger import Cost, Ledger
 from reasoner.search import by_kind, make, names
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, Kind, Sampling, Span, Step, StepKind, Verdict
+from reasoner.types import Expand, Kind, Span, Step, StepKind, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 KINDS: tuple[Kind, ...] = ("coding", "question")

@@ -2,10 +2,11 @@
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost, Ledger
 from reasoner.search import Mcts, Steps
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Span, Step, StepKind, Verdict
+from reasoner.types import Expand, Span, Step, StepKind, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 STEPS = Steps("value", Sampling(temperature=1.0), depth=4)

@@ -2,13 +2,14 @@
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.ledger import Ledger
 from reasoner.protocols import Strategy
 from reasoner.search import make
 from reasoner.search.plain import BestOfN, Revise, Single, leader
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Span, Step, StepKind, Verdict
+from reasoner.types import Expand, Span, Step, StepKind, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 WROTE = Step("act", "", (Span((1,), sampled=True),))

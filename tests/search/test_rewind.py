@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.config import SearchConfig
 from reasoner.errors import ConfigError
 from reasoner.ledger import Cost, Ledger
 from reasoner.search import Rewind, make, names
 from reasoner.tree import Tree
-from reasoner.types import Kept, Sampling, Span, Step, ToolResult, Verdict
+from reasoner.types import Kept, Span, Step, ToolResult, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 TRIED = (Step("act", "x"), Step("observe", "0 of 2 passed", result=ToolResult(value={})))

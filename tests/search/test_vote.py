@@ -2,10 +2,11 @@
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost, Ledger
 from reasoner.search import BestOfN, Vote, elected
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Span, Step, Verdict
+from reasoner.types import Expand, Span, Step, Verdict
 
 LEDGER = Ledger(clock=lambda: 0.0)
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Step, Verdict
+from reasoner.types import Expand, Step, Verdict
 
 Voted = Callable[[str], Tree]
 

@@ -1,7 +1,8 @@
+from reasoner.completions import Sampling
 from reasoner.ledger import Budget, Cost, Ledger
 from reasoner.stopping import SOLVED, BudgetSpent, FirstOf, Solved
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Step, Verdict
+from reasoner.types import Expand, Step, Verdict
 
 
 def tree_with(*scores: float) -> Tree:

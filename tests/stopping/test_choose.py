@@ -2,13 +2,14 @@ from collections.abc import Callable
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.config import BudgetConfig, SearchConfig
 from reasoner.errors import ConfigError
 from reasoner.ledger import Budget, Cost, Ledger
 from reasoner.search import BestOfN, Vote
 from reasoner.stopping import SOLVED, policy
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Step, Verdict
+from reasoner.types import Expand, Step, Verdict
 
 Voted = Callable[[str], Tree]
 LEDGER = Ledger(clock=lambda: 0.0)

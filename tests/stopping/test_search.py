@@ -5,13 +5,14 @@ import json
 import pytest
 
 from reasoner.assembly import put_together
+from reasoner.completions import Sampling
 from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.runtime import EXHAUSTED, Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN
 from reasoner.stopping import lead, policy
-from reasoner.types import Files, Json, Report, Result, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Files, Json, Report, Result, Suite, Task, TestResult, ToolResult
 from reasoner.verifiers import make
 
 QUESTION = Task("q", "How many legs have 6 spiders?", answer="48")

@@ -1,9 +1,10 @@
 from collections.abc import Callable
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost, Ledger
 from reasoner.stopping.worth import Gain, Sure
 from reasoner.tree import Tree
-from reasoner.types import Expand, NodeId, Sampling
+from reasoner.types import Expand, NodeId
 
 Voted = Callable[[str], Tree]
 

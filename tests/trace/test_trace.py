@@ -5,11 +5,12 @@ import msgspec
 import pytest
 
 from reasoner import trace
+from reasoner.completions import Sampling
 from reasoner.errors import TraceError
 from reasoner.ledger import Cost
 from reasoner.trace import Added, Began, Dropped, Opened, Recorder, Stopped
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Span, Step, Stop, Suite, Task, ToolCall, ToolResult, Verdict
+from reasoner.types import Expand, Span, Step, Stop, Suite, Task, ToolCall, ToolResult, Verdict
 
 TASK = Task("t", "Text with ü and \x00.", {"a.bin": bytes(range(256))}, ("a.bin",), Suite("asserts", asserts=("x",)))
 BEGAN = Began(TASK, "core", "00ff", "bwrap", seed=3, config={"search": {"width": 8}})

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasoner.completions import Sampling
 from reasoner.ledger import Cost
 from reasoner.protocols import Scene
 from reasoner.tree import Node
-from reasoner.types import Expand, Sampling, Span, Step, Task
+from reasoner.types import Expand, Span, Step, Task
 from reasoner.verifiers.certainty import Certainty, lowest
 
 SceneOf = Callable[..., Awaitable[Scene]]

@@ -1,10 +1,11 @@
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import ScriptedCore
 from reasoner.errors import ConfigError
 from reasoner.ledger import Cost
 from reasoner.tree import Tree
-from reasoner.types import Expand, Sampling, Step, Verdict
+from reasoner.types import Expand, Step, Verdict
 from reasoner.verifiers import make, purposes
 from reasoner.verifiers.evidence import evidence
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reasoner.completions import CoreInfo, Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.errors import ConfigError
 from reasoner.protocols import Strategy
@@ -9,7 +10,7 @@ from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
 from reasoner.search import BestOfN, Revise
 from reasoner.stopping import FirstOf
-from reasoner.types import CoreInfo, Report, Sampling, Suite, Task, TestResult, ToolResult
+from reasoner.types import Report, Suite, Task, TestResult, ToolResult
 from reasoner.verifiers import make
 
 CODE = Task("c", "Double.", {}, ("solution.py",), Suite("asserts", asserts=("assert double(2) == 4",)))

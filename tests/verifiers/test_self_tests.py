@@ -3,12 +3,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.ledger import Cost
 from reasoner.protocols import Scene
 from reasoner.search import Vote
 from reasoner.tree import Node, Tree
-from reasoner.types import Expand, Files, Json, Sampling, Step, Suite, Task, ToolResult, Verdict
+from reasoner.types import Expand, Files, Json, Step, Suite, Task, ToolResult, Verdict
 from reasoner.verifiers.self_tests import SelfTests, agreement
 
 SceneOf = Callable[..., Awaitable[Scene]]

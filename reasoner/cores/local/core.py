@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from reasoner.completions import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 from reasoner.dialect.tokenizer import HubTokenizer, Tokenizer
 from reasoner.errors import CoreError
 from reasoner.models.adapter import Adapter, read
 from reasoner.models.directory import digest
-from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 if TYPE_CHECKING:
     from reasoner.cores.local.network import Network

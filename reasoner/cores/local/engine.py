@@ -12,6 +12,7 @@ from collections import deque
 import numpy as np
 import torch
 
+from reasoner.completions import Scored
 from reasoner.cores.local.cache import Node, RadixCache, shared_length
 from reasoner.cores.local.network import Network
 from reasoner.cores.local.plan import plan
@@ -19,7 +20,6 @@ from reasoner.cores.local.rows import Hidden, Job, Row, check, room
 from reasoner.cores.local.sampling import Draw, Sampler, Samplers
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Scored
 
 
 class Engine:

@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from reasoner.completions import Completion, Finish, Piece, Sampling, Scored, Usage
 from reasoner.cores.local.cache import Ids, Node
 from reasoner.cores.local.guessing import guess
 from reasoner.cores.local.text import Detokenizer
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, Finish, Piece, Sampling, Scored, Usage
 
 
 @dataclass(frozen=True, eq=False)

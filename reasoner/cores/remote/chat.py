@@ -12,12 +12,12 @@ where the reply has it, and nothing is streamed before it was found. A reply wit
 from collections.abc import Sequence
 from typing import Any
 
+from reasoner.completions import Sampling, Scored, Usage
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Sampling, Scored, Usage
 
 CONTINUING = ("vllm", "sglang", "llamacpp")
 """Whose servers go on with an assistant's message that is begun."""

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reasoner.completions import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 from reasoner.cores.remote.exchange import Exchange, Server
 from reasoner.cores.remote.probe import discover, still
 from reasoner.cores.remote.row import Row
 from reasoner.cores.remote.wire import Retry, Wire
 from reasoner.dialect.tokenizer import ByteTokenizer, HubTokenizer, Tokenizer
 from reasoner.errors import CoreError, RefusedError
-from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 LINGER_EVENTS = 4
 LINGER_S = 2.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from reasoner.types import Finish, Sampling, Scored, Usage
+from reasoner.completions import Finish, Sampling, Scored, Usage
 
 
 @dataclass(frozen=True)

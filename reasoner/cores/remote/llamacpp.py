@@ -12,11 +12,11 @@ its tokens exactly. `score` is impossible: the server tells log-probabilities of
 from collections.abc import Sequence
 from typing import Any
 
+from reasoner.completions import Finish, Sampling, Scored, Usage
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Finish, Sampling, Scored, Usage
 
 RANDOM_SEED = 2**32 - 1
 """What the server takes for "any seed"; ours are folded below it."""

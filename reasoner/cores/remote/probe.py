@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Any
 
+from reasoner.completions import CoreInfo, Sampling
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.chat import BYTES_A_TOKEN, ChatServer
 from reasoner.cores.remote.exchange import Server
@@ -20,7 +21,6 @@ from reasoner.cores.remote.vllm import VllmServer
 from reasoner.cores.remote.wire import Wire
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import CoreInfo, Sampling
 
 LINE = "def area(r):\n    return 3.14159 * r ** 2  # don't café ☃ 2026\n"
 LIST_S = 30.0

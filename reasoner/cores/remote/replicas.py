@@ -14,11 +14,11 @@ from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from reasoner.completions import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 from reasoner.cores.remote.core import RemoteCore
 from reasoner.cores.remote.wire import Away, Retry
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, CoreInfo, Piece, Sampling, Scored, Valued
 
 BLOCK = 32
 """Tokens; what is cached is remembered in whole blocks."""

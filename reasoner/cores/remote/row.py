@@ -5,11 +5,11 @@ It knows nothing of servers. The token that is, or completes, a stop is the last
 
 import math
 
+from reasoner.completions import Completion, Finish, Piece, Sampling, Usage
 from reasoner.cores.remote.exchange import Delta
 from reasoner.cores.unfolding import Unfolding
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, Finish, Piece, Sampling, Usage
 
 
 class Row:

@@ -9,10 +9,10 @@ counts only with `--enable-deterministic-inference`.
 from collections.abc import Sequence
 from typing import Any
 
+from reasoner.completions import Finish, Sampling, Scored, Usage
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.errors import CoreError
-from reasoner.types import Finish, Sampling, Scored, Usage
 
 PATH = "/generate"
 

@@ -8,10 +8,10 @@ Fields read in vLLM 0.32 (`entrypoints/openai/completion/protocol.py`): `return_
 from collections.abc import Sequence
 from typing import Any
 
+from reasoner.completions import Finish, Sampling, Scored, Usage
 from reasoner.cores.remote import reading
 from reasoner.cores.remote.exchange import Delta, Exchange, bias
 from reasoner.errors import CoreError
-from reasoner.types import Finish, Sampling, Scored, Usage
 
 PATH = "/v1/completions"
 _FINISH: dict[str, Finish] = {"length": "length"}

@@ -10,6 +10,7 @@ import torch
 import transformers
 from safetensors.torch import save
 
+from reasoner.completions import Sampling
 from reasoner.cores.local import LocalCore
 from reasoner.dialect.control import NAMES, Controls, rows, token
 from reasoner.dialect.tokenizer import HubTokenizer
@@ -17,7 +18,6 @@ from reasoner.errors import ModelError
 from reasoner.models import adapter
 from reasoner.models.adapter import Adapter
 from reasoner.models.directory import digest
-from reasoner.types import Sampling
 
 from .conftest import WORDS, Tiny
 

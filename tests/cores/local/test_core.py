@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from reasoner.completions import Completion, Piece, Sampling, Scored, Usage, Valued
 from reasoner.cores.local import LocalCore
 from reasoner.cores.local.precision import chosen
 from reasoner.errors import CoreError
 from reasoner.protocols import Core
-from reasoner.types import Completion, Piece, Sampling, Scored, Usage, Valued
 
 PROMPT = list(b"def add(a, b):\n")
 

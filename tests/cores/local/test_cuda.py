@@ -5,8 +5,8 @@ import asyncio
 import pytest
 import torch
 
+from reasoner.completions import Sampling
 from reasoner.cores.local import LocalCore
-from reasoner.types import Sampling
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")]
 PROMPTS = [[(11 * i + j * j) % 256 for j in range(1 + 13 * i)] for i in range(6)]

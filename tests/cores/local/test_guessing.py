@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from reasoner.completions import Sampling
 from reasoner.cores.local import LocalCore
 from reasoner.cores.local.guessing import guess
-from reasoner.types import Sampling
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 import torch
 import transformers
 
+from reasoner.completions import Sampling
 from reasoner.cores.local import LocalCore
 from reasoner.cores.local.decoder import shape_of
 from reasoner.errors import CoreError
-from reasoner.types import Sampling
 
 from .conftest import TINY, tokenizer
 

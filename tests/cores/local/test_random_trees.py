@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reasoner.completions import Completion, Sampling
 from reasoner.cores.local import LocalCore
-from reasoner.types import Completion, Sampling
 
 BYTES_PER_TOKEN = 2 * 3 * 2 * 8 * 4
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasoner.completions import Sampling
 from reasoner.cores.local.sampling import Draw, Sampler, Samplers
-from reasoner.types import Sampling
 
 LOGITS = np.random.default_rng(0).normal(0, 2, (1, 3000)).astype(np.float32)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from reasoner.completions import Sampling, Usage
 from reasoner.cores.remote.chat import messages
 from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Sampling, Usage
 from tests.cores.remote.conftest import Server, events, listing
 
 PATH = "/v1/chat/completions"

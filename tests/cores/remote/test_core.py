@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from reasoner.completions import Sampling
 from reasoner.errors import CoreError, RefusedError
 from reasoner.protocols import Core
-from reasoner.types import Sampling
 from tests.cores.remote.conftest import Answer, Server, events, listing, says
 
 PATH = "/v1/completions"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reasoner.completions import Sampling, Usage
 from reasoner.errors import CoreError
-from reasoner.types import Sampling, Usage
 from tests.cores.remote.conftest import Server, events, listing
 
 PATH = "/completion"

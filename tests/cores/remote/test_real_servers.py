@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from reasoner import models
+from reasoner.completions import Sampling
 from reasoner.cores.remote import RemoteCore
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.errors import CoreError, ModelError
-from reasoner.types import Sampling
 
 pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(600)]
 

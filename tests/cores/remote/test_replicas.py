@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
+from reasoner.completions import Completion, Sampling
 from reasoner.cores.remote import Replicas
 from reasoner.cores.remote.replicas import Held, Replica, chosen
 from reasoner.errors import CoreError
-from reasoner.types import Completion, Sampling
 from tests.cores.remote.conftest import Server, events, listing, says
 from tests.cores.remote.test_chat import PATH, chunk, turns
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from reasoner.completions import Completion, Sampling, Usage
 from reasoner.cores.remote.exchange import Delta
 from reasoner.cores.remote.row import Row
 from reasoner.dialect.tokenizer import ByteTokenizer
 from reasoner.errors import CoreError
-from reasoner.types import Completion, Sampling, Usage
 
 BYTES = ByteTokenizer()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reasoner.completions import Sampling, Scored, Usage
 from reasoner.errors import CoreError
-from reasoner.types import Sampling, Scored, Usage
 from tests.cores.remote.conftest import Answer, Server, events, listing, says
 
 PATH = "/generate"

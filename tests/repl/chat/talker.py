@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.repl.chat.chat import Chat
 from reasoner.repl.chat.commands import COMMANDS
@@ -19,7 +20,7 @@ from reasoner.runtime import Reasoner
 from reasoner.sandboxes import open_sandbox
 from reasoner.search import Single
 from reasoner.toolbox import Toolbox
-from reasoner.types import Json, Sampling, ToolResult
+from reasoner.types import Json, ToolResult
 
 SAYS = {
     "Let x be 5.": "I keep it in a variable.\n```python\nx = 5\nopen('n.txt', 'w').write('five')\n```\n",

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from reasoner.completions import Sampling
 from reasoner.cores.scripted import Reply, ScriptedCore
 from reasoner.repl.chat import showing
 from reasoner.repl.chat.view import TurnView
 from reasoner.trace import Opened, Wrote
 from reasoner.tree import Head
-from reasoner.types import Expand, Sampling, Step, StepKind, ToolResult
+from reasoner.types import Expand, Step, StepKind, ToolResult
 
 CONTROLS = "\x1b[2J|\x1b]0;t\x07|\x9b31m|\r|\b|\u202e|\t|\n|\x00|\u2028"
 MARKUP = "[red]|[/]|[link=x]|```python\n|```\n|print(1)|\\[|:smile:"
