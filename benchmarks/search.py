@@ -42,9 +42,9 @@ from reasoner.config import SearchConfig
 from reasoner.errors import TraceError
 from reasoner.estimates import Difference, Estimate, difference
 from reasoner.figures import Draws, Run, against, honest, plain
-from reasoner.replay.again import curve
+from reasoner.replay.again import Point, curve
 from reasoner.replay.policies import policy, selection
-from reasoner.replay.pools import read_pools
+from reasoner.replay.pools import Pool, read_pools
 from reasoner.verifiers.calibrate import Row as Known
 from reasoner.verifiers.calibrate import crosswise
 from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
@@ -160,29 +160,34 @@ def calibration(flags: argparse.Namespace) -> Figures:
 
 
 def votes(flags: argparse.Namespace) -> Figures:
-    path = recording("gsm8k-cot")
-    if not path.exists():
-        raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py gsm8k-cot --samples {VOTES}")
-    pools = [pool for pool in read_pools([path]) if len(pool.samples) >= VOTES]
-    if not pools:
-        raise FileNotFoundError(f"no task has {VOTES} samples yet")
-    chance, select = np.random.default_rng(0), selection("vote")
+    figures: Figures = {}
+    for name in ("gsm8k-program", "gsm8k-cot"):
+        path = recording(name)
+        if not path.exists():
+            raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {name} --samples {VOTES}")
+        pools = [pool for pool in read_pools([path]) if len(pool.samples) >= VOTES]
+        if not pools:
+            raise FileNotFoundError(f"no task of {name} has {VOTES} samples yet")
+        figures |= _stopped(name, pools)
+    return figures
 
-    def point(name: str) -> Any:
-        return curve(pools, name, policy(f"{name}+fixed:{VOTES}"), select, orders=10)[0]
+
+def _stopped(name: str, pools: Sequence[Pool]) -> Figures:
+    chance, select, orders = np.random.default_rng(0), selection("vote"), 40
+
+    def point(way: str) -> Point:
+        return curve(pools, way, policy(f"{way}+fixed:{VOTES}"), select, orders=orders)[0]
 
     whole, figures = point(f"fixed:{VOTES}"), Figures()
-    print(f"votes: {len(pools)} tasks, all {VOTES} samples {whole.accuracy.value:.1%}")
-    for name in ("leads:0.9", "leads:0.95", "leads:0.99", "agrees:5", "calls"):
-        one = point(name)
+    print(f"votes: {name}, {len(pools)} tasks, all {VOTES} samples {whole.accuracy.value:.1%}")
+    for way in ("leads:0.9", "leads:0.95", "leads:0.99", "agrees:5", "calls", "fixed:9", "spend:18", "spend:9"):
+        one = point(way)
         by, fewer = difference(whole.each, one.each, chance), whole.samples.value / one.samples.value
-        print(
-            f"  {name:11} {one.samples.value:5.1f} samples, {fewer:.1f}x fewer, {one.accuracy.value:.1%}, {_points(by)}"
-        )
-        if name == "leads:0.95":
+        print(f"  {way:11} {one.samples.value:5.1f} samples, {fewer:4.1f}x, {one.accuracy.value:6.1%}, {_points(by)}")
+        if way in ("leads:0.95", "spend:9"):
             within = by.by.low >= -0.01 and by.by.high <= 0.01
             told = f"{VOTES} each; accuracy {_points(by)}, {'' if within else 'not '}within 1 point"
-            figures = {"votes_samples": _figure(fewer, 4, "x fewer samples", told)}
+            figures[f"{name}_{way.partition(':')[0]}"] = _figure(fewer, 4, "x fewer samples", told)
     return figures
 
 

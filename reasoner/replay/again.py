@@ -24,7 +24,7 @@ from reasoner.types import Expand, NodeId, Step
 
 _ATTEMPT = Expand(0, "attempt", Sampling())
 _TASK = Step("task", "")
-_FOLDS = 2
+_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def curve(
 ) -> list[Point]:
     """A policy within each budget. The first order is the recorded one, the others are drawn at random without
     replacement, so that no sample agrees with itself; of pools of which one is `ordered` there is the recorded one
-    alone. A policy or a selection that learns from pools is made from the tasks of the other half.
+    alone. A policy or a selection that learns from pools is made for each fifth of the tasks, from the other four.
 
     Raises:
         TraceError: the policy would have needed samples that were not recorded, for every task and in every order.

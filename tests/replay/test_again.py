@@ -90,8 +90,8 @@ def test_a_policy_that_learns_is_made_from_the_other_tasks() -> None:
         seen.append([p.task for p in pools])
         return Fixed(1)
 
-    curve([pool("r", task=name) for name in "abcd"], "x", make, VISIBLE)
-    assert seen == [["b", "d"], ["a", "c"]]
+    curve([pool("r", task=name) for name in "abcdef"], "x", make, VISIBLE)
+    assert [sorted({*"abcdef"} - {*tasks}) for tasks in seen] == [["a", "f"], ["b"], ["c"], ["d"], ["e"]]
     assert [(level.right, level.wrong, level.weight) for level in levels([pool("ra", "b", "b", "c")])] == [
         (0.25, 0.5, 1)
     ]
