@@ -14,15 +14,16 @@ from reasoner.completions import Completion
 from reasoner.config import SpeechConfig
 from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack
 from reasoner.dialect.tokenizer import Tokenizer
-from reasoner.ledger import Cost, Ledger
+from reasoner.ledger import Ledger
+from reasoner.loop.calling import CONCLUSION, Calling, enough
 from reasoner.loop.forcing import WAIT, failed, gives_up, waits
 from reasoner.loop.known import Known
 from reasoner.loop.testing import Testing
-from reasoner.loop.writing import Growth, Writer
+from reasoner.loop.writing import REMARK, Growth, Writer
 from reasoner.protocols import World
 from reasoner.suites import report
 from reasoner.toolbox import Toolbox
-from reasoner.trace import Entered, Heard
+from reasoner.trace import Entered
 from reasoner.tree import Node, Tree
 from reasoner.types import (
     Files,
@@ -39,11 +40,6 @@ from reasoner.types import (
     ToolResult,
 )
 
-_CALLS = 8
-"""Calls for one question; after these, or when it calls the same thing twice, the core is made to answer."""
-_CONCLUSION = 32
-"""Tokens of an answer that is forced."""
-_REMARK = 80
 _PATIENCE = 3
 """Malformed steps of one turn after which nobody listens any more."""
 
@@ -64,11 +60,13 @@ class Speaking:
     speech: SpeechConfig = SpeechConfig()
     dialect: Spoken = field(init=False)
     testing: Testing = field(init=False)
+    calling: Calling = field(init=False)
 
     def __post_init__(self) -> None:
         known = Known(self.task, self.written)
         testing = Testing(self.task, self.world, self.toolbox, self.limits, self.level, known)
         object.__setattr__(self, "testing", testing)
+        object.__setattr__(self, "calling", Calling(self.world, self.toolbox, self.writer))
         object.__setattr__(self, "dialect", spoken(self.writer.core.tokenizer, self.toolbox))
 
     def root(self) -> Step:
@@ -177,7 +175,7 @@ class _Line:
 
     async def remark(self, kind: StepKind) -> None:
         """What the core thinks of what it did; the step that it would do next is left alone."""
-        self._left = _REMARK
+        self._left = REMARK
         opened = self._seamless(self._dialect.open("reflect"))
         completion = await self._listen(opened)
         heard = self._dialect.hear(opened, completion)
@@ -232,14 +230,9 @@ class _Line:
 
     async def _call(self, call: ToolCall) -> None:
         """Run a question's call at the head's world."""
-        earlier = [step.call for step in self._steps if step.call]
-        if call in earlier or len(earlier) >= _CALLS:
+        if enough(call, self._steps):
             return await self._conclude()
-        moves, growth = self._moves, self._growth
-        moves.writer.tell(Entered(growth.head.id, "observe"))
-        result, growth.world = await moves.toolbox.call(moves.world, growth.world, call)
-        growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
-        moves.writer.tell(Heard(growth.head.id, result))
+        result = await self._moves.calling.run(self._growth, call)
         self._observe(self._dialect.called(result), call, result)
         if self._left < 1:
             await self._conclude()
@@ -290,7 +283,7 @@ class _Line:
         was not written by now is not written."""
         if not self._task.is_question:
             return
-        opened, self._left = self._dialect.open("answer"), _CONCLUSION
+        opened, self._left = self._dialect.open("answer"), CONCLUSION
         said = await self._listen(opened)
         ended = said.ids[-1:] == (self._dialect.controls.end,)
         body = Span(said.ids, sampled=True, logprobs=said.logprobs)

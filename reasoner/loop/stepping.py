@@ -8,18 +8,13 @@ from reasoner.completions import Completion
 from reasoner.dialect.prompts import prompt
 from reasoner.dialect.stepwise import BEGUN, STOPS, Stepwise, call_in, concluded
 from reasoner.dialect.tokenizer import Tokenizer
-from reasoner.ledger import Cost, Ledger
+from reasoner.ledger import Ledger
+from reasoner.loop.calling import CONCLUSION, Calling, enough
 from reasoner.loop.writing import Growth, Writer
 from reasoner.protocols import World
 from reasoner.toolbox import Toolbox
-from reasoner.trace import Entered, Heard
 from reasoner.tree import Tree
 from reasoner.types import Limits, Report, SnapshotId, Step, Task, ToolCall, ToolResult
-
-_STEPS = 8
-"""Calls on one path; after these, or when it calls the same thing twice, the core is made to answer."""
-_CONCLUSION = 32
-"""Tokens of an answer that is forced."""
 
 
 def stepwise(tokenizer: Tokenizer, toolbox: Toolbox) -> Stepwise:
@@ -36,8 +31,10 @@ class Stepping:
     limits: Limits
     level: str
     dialect: Stepwise = field(init=False)
+    calling: Calling = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "calling", Calling(self.world, self.toolbox, self.writer))
         object.__setattr__(self, "dialect", stepwise(self.writer.core.tokenizer, self.toolbox))
 
     def root(self) -> Step:
@@ -84,11 +81,10 @@ class Stepping:
         begun = BEGUN if expand.lead and not growth.steps else ""
         opening = self.dialect.opening(before[-1].kind, "" if growth.steps else words, begun)
         completion = await self.writer.write(growth, "think", [opening], sampling, begun)
-        calls = [step.call for step in before if step.call]
         said = _thought(before) + begun + completion.text
         ended = bool(completion.ids) and completion.ids[-1] in self.dialect.tokenizer.ends
         call = call_in(said, cut=not ended and not completion.text.endswith(STOPS))
-        if call and (call in calls or len(calls) >= _STEPS):
+        if call and enough(call, before):
             await self._conclude(growth, said)
         elif call:
             await self._run(growth, call, completion)
@@ -99,7 +95,7 @@ class Stepping:
     async def _conclude(self, growth: Growth, said: str) -> None:
         """Make the core answer now, after what it said since the last output (budget forcing; Muennighoff et al.,
         2501.19393, section 3.1)."""
-        sampling = replace(growth.head.expand.sampling, max_tokens=_CONCLUSION, stop=("\n",))
+        sampling = replace(growth.head.expand.sampling, max_tokens=CONCLUSION, stop=("\n",))
         opening, begun = self.dialect.concluding(said)
         completion = await self.writer.write(growth, "think", [opening], sampling, begun)
         self._answered(growth, completion, begun + completion.text)
@@ -112,10 +108,7 @@ class Stepping:
 
     async def _run(self, growth: Growth, call: ToolCall, after: Completion) -> None:
         growth.steps[-1] = replace(growth.steps[-1], kind="act")
-        self.writer.tell(Entered(growth.head.id, "observe"))
-        result, growth.world = await self.toolbox.call(self.world, growth.world, call)
-        growth.ledger.charge(Cost(tool_calls=1, tool_cpu_s=result.cpu_s))
-        self.writer.tell(Heard(growth.head.id, result))
+        result = await self.calling.run(growth, call)
         growth.take(replace(self.dialect.observe(result, after), call=call, result=result))
 
 

@@ -16,7 +16,7 @@ from reasoner.trace import Entered, Event, Wrote
 from reasoner.tree import Head
 from reasoner.types import SnapshotId, Span, Step, StepKind
 
-_REMARK = 80
+REMARK = 80
 """Tokens that a reflection or a critic's word may have."""
 
 
@@ -62,7 +62,7 @@ class Writer:
 
     async def remark(self, growth: Growth, kind: StepKind, opening: Span, turns: Turns) -> None:
         """Two sentences on what was written, one's own or a critic's, and the user's turn opened after them."""
-        sampling = replace(growth.head.expand.sampling, max_tokens=_REMARK, stop=("\n\n", "```"))
+        sampling = replace(growth.head.expand.sampling, max_tokens=REMARK, stop=("\n\n", "```"))
         growth.extend(turns.again(await self.write(growth, kind, [opening], sampling)))
 
     async def sample(self, growth: Growth, openings: Sequence[Span], sampling: Sampling) -> Completion:
