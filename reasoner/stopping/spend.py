@@ -65,10 +65,9 @@ class Spend:
 
 def learnt(votes: Sequence[Sequence[Vote]], mean: float) -> Rule:
     """The rule that makes the most of `mean` samples a task, fewer where more bring nothing, as far as these votes
-    tell: each is a task's, after every sample. What is longer than the shortest is left out."""
-    depth = min(map(len, votes))
-    seen = np.array([[_features(v.first, v.second, n) for n, v in enumerate(vote[:depth], 1)] for vote in votes])
-    right = np.array([[float(v.right) for v in vote[:depth]] for vote in votes])
+    tell: each is a task's, after every sample. Where one has fewer than another, it has to end there."""
+    seen = [np.array([_features(v.first, v.second, n) for n, v in enumerate(vote, 1)]) for vote in votes]
+    right = [np.array([float(v.right) for v in vote]) for vote in votes]
     low, high = _PRICES
     for _ in range(_HALVINGS):
         price = (low * high) ** 0.5
@@ -77,17 +76,19 @@ def learnt(votes: Sequence[Sequence[Vote]], mean: float) -> Rule:
     return _fitted(seen, right, high)[0]
 
 
-def _fitted(seen: Array, right: Array, price: float) -> tuple[Rule, float]:
+def _fitted(seen: Sequence[Array], right: Sequence[Array], price: float) -> tuple[Rule, float]:
     """The rule at a price of a sample, in right answers, and how many it takes on average."""
-    tasks, depth, width = seen.shape
+    ends = np.array([len(one) for one in right])
+    value = np.array([one[-1] for one in right])
+    lengths, depth, width = ends.copy(), int(ends.max()), seen[0].shape[1]
     now, later = np.zeros((2, depth - 1, width))
-    value, ends = right[:, -1], np.full(tasks, depth)
     for n in reversed(range(depth - 1)):
-        x = seen[:, n]
-        both = np.stack([right[:, n], value - price], axis=1)
-        now[n], later[n] = np.linalg.solve(x.T @ x + _RIDGE * tasks * np.eye(width), x.T @ both).T
+        on = np.flatnonzero(lengths > n + 1)
+        x, here = (np.array([rows[int(i)][n] for i in on]) for rows in (seen, right))
+        both = np.stack([here, value[on] - price], axis=1)
+        now[n], later[n] = np.linalg.solve(x.T @ x + _RIDGE * len(on) * np.eye(width), x.T @ both).T
         stops = _chance(x @ now[n]) >= _chance(x @ later[n])
-        value, ends = np.where(stops, right[:, n], value - price), np.where(stops, n + 1, ends)
+        value[on], ends[on] = np.where(stops, here, both[:, 1]), np.where(stops, n + 1, ends[on])
     return Rule(now, later), float(ends.mean())
 
 

@@ -75,3 +75,10 @@ def test_samples_without_a_vote_count_as_drawn(voted: Voted) -> None:
 def test_after_as_many_as_it_was_learnt_from_it_is_over(voted: Voted) -> None:
     stop = Spend("answer", learnt(walks(["close"], 0), 29)).decide(voted("ab" * 15), Ledger())
     assert stop is not None and "nothing is known of more" in stop.reason
+
+
+def test_tasks_with_fewer_samples_do_not_shorten_the_others() -> None:
+    short = [votes[:1] for votes in walks(["close"], 2)]
+    rule = learnt([*walks([*KINDS], 0), *short], 6)
+    assert len(rule.now) == 29
+    assert sum(ends(rule, votes) for votes in walks(["close"], 1)) / 400 > 6
