@@ -24,6 +24,7 @@ Intervals are over tasks, 95 %.
 import argparse
 import asyncio
 import json
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,10 @@ from reasoner.verifiers.calibrate import crosswise
 from reasoner.verifiers.reliability import auroc, brier_skill, ece, reliability
 
 SAMPLES, VOTES = 16, 40
+LEADS = tuple(f"leads:{sure}" for sure in (0.6, 0.7, 0.8, 0.9, 0.95, 0.99))
+STOPS = (*LEADS, "agrees:5", "calls", "fixed:9", "fixed:20", "fixed:40")
+ORDERS = 40
+"""Of the samples of a task that votes."""
 BUDGETS = (300, 500, 700, 1000)
 """Tokens a task in rows that run the model, beside `--tokens`."""
 Figures = dict[str, dict[str, Any]]
@@ -173,22 +178,40 @@ def votes(flags: argparse.Namespace) -> Figures:
 
 
 def _stopped(name: str, pools: Sequence[Pool]) -> Figures:
-    chance, select, orders = np.random.default_rng(0), selection("vote"), 40
+    """Against a plain vote of all samples, what a policy answers by a vote, and by one that certainty weighs."""
+    chance, figures = np.random.default_rng(0), Figures()
 
-    def point(way: str) -> Point:
-        return curve(pools, way, policy(f"{way}+fixed:{VOTES}"), select, orders=orders)[0]
+    def point(way: str, select: str) -> Point:
+        chosen = selection(select, pools)
+        return curve(pools, way, policy(f"{way}+fixed:{VOTES}"), chosen, orders=ORDERS)[0]
 
-    whole, figures = point(f"fixed:{VOTES}"), Figures()
+    whole = point(f"fixed:{VOTES}", "vote")
     print(f"votes: {name}, {len(pools)} tasks, all {VOTES} samples {whole.accuracy.value:.1%}")
-    for way in ("leads:0.9", "leads:0.95", "leads:0.99", "agrees:5", "calls", "fixed:9", "spend:18", "spend:9"):
-        one = point(way)
-        by, fewer = difference(whole.each, one.each, chance), whole.samples.value / one.samples.value
-        print(f"  {way:11} {one.samples.value:5.1f} samples, {fewer:4.1f}x, {one.accuracy.value:6.1%}, {_points(by)}")
-        if way in ("leads:0.95", "spend:9"):
+    for way in STOPS:
+        plain, weighed = point(way, "vote"), point(way, "vote:certainty")
+        by, other = (difference(whole.each, one.each, chance) for one in (plain, weighed))
+        fewer = whole.samples.value / plain.samples.value
+        print(f"  {way:11} {plain.samples.value:5.1f} samples, {fewer:4.1f}x  {_points(by)}   weighed {_points(other)}")
+        if way in ("leads:0.95", "calls"):
             within = by.by.low >= -0.01 and by.by.high <= 0.01
             told = f"{VOTES} each; accuracy {_points(by)}, {'' if within else 'not '}within 1 point"
             figures[f"{name}_{way.partition(':')[0]}"] = _figure(fewer, 4, "x fewer samples", told)
+    print(f"  whoever knew all and gave the vote's own answer: {np.mean(list(_settled(pools))):.1f} samples")
     return figures
+
+
+def _settled(pools: Sequence[Pool]) -> Iterator[int]:
+    """Of each pool, in several orders, after how many samples the leader is the one that all of them elect."""
+    chance = random.Random(0)
+    for pool in pools:
+        for _ in range(ORDERS):
+            keys = [sample.key for sample in chance.sample(pool.samples, VOTES)]
+            counts: Counter[str] = Counter()
+            leaders = []
+            for key in keys:
+                counts.update([key] if key else [])
+                leaders.append(next((leader for leader, _ in counts.most_common(1)), ""))
+            yield max((n + 1 for n, leader in enumerate(leaders, 1) if leader != leaders[-1]), default=1)
 
 
 def exchange(flags: argparse.Namespace) -> Figures:

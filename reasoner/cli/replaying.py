@@ -29,9 +29,7 @@ policies (a+b stops where the first of both does):
   calls:N      when more samples would not help a vote, N at most
   gain:W       when another sample costs more than it may bring, at W tokens
                for a right answer
-  sure:P       when the answer is right with probability P, as in other tasks
-  spend:N      N samples a task on average, and more where votes of other tasks
-               say that they bring something"""
+  sure:P       when the answer is right with probability P, as in other tasks"""
 
 _CALIBRATE = """\
 Say what a model's scores are worth: from recorded samples of which it is known

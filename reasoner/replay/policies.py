@@ -3,7 +3,6 @@
 What a policy decides is its own business (`stopping`); any that satisfies `StopPolicy` can be replayed without a name.
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from reasoner.completions import Sampling
 from reasoner.errors import ConfigError, TraceError
 from reasoner.ledger import Cost, Ledger
 from reasoner.protocols import StopPolicy
-from reasoner.replay.pools import Pool, Sample
+from reasoner.replay.pools import Pool
 from reasoner.search import elected
-from reasoner.stopping import Calls, Gain, Level, Spend, Sure, Vote, learnt
-from reasoner.stopping.spelt import SPELLINGS, Spelling, check, spelt
+from reasoner.stopping import Calls, Gain, Level, Sure
+from reasoner.stopping.spelt import SPELLINGS, Spelling, spelt
 from reasoner.stopping.spelt import names as spelt_names
 from reasoner.tree import Tree
 from reasoner.types import Expand, NodeId, Step, Stop
@@ -52,7 +51,7 @@ def policy(text: str, voters: str = "answer", answer: Learns | None = None) -> M
     Raises:
         ConfigError: there is none of that name, or its number makes no sense.
     """
-    check(text, _known(()))
+    spelt(text, voters, known=_known(()))
     return lambda pools: spelt(text, voters, answer.make(pools) if answer else None, _known(pools))
 
 
@@ -91,7 +90,6 @@ def _known(pools: Sequence[Pool]) -> Mapping[str, Spelling]:
         **SPELLINGS,
         "sure": Spelling(0.95, 0.5, 1, lambda least, _, answer: Sure(answer or _by_vote, _probability(pools), least)),
         "calls": Spelling(64, 1, 1e4, lambda most, voter, _: Calls(voter, levels(pools), int(most))),
-        "spend": Spelling(10, 1, 1e4, lambda mean, voter, _: Spend(voter, learnt(standings(pools), mean))),
         "gain": Spelling(2000, 1, 1e9, lambda worth, voter, _: Gain(worth, voter if voted(pools) else "")),
     }
 
@@ -120,28 +118,6 @@ def levels(pools: Sequence[Pool]) -> tuple[Level, ...]:
         total = len(pool.samples)
         found.append(Level(right / total, wrong.most_common(1)[0][1] / total if wrong else 0.0))
     return tuple(Level(*level, weight=count) for level, count in Counter((f.right, f.wrong) for f in found).items())
-
-
-def standings(pools: Sequence[Pool]) -> list[list[Vote]]:
-    """How the vote stands after every sample, in `_ORDERS` orders of each pool.
-
-    Raises:
-        TraceError: there is no pool, or one is `ordered`, so there is no other order.
-    """
-    _must_be_whole(pools)
-    if not pools:
-        raise TraceError("there is no other task to learn from: record more than one")
-    chance = random.Random(0)
-    return [list(_standings(chance.sample(pool.samples, len(pool.samples)))) for pool in pools for _ in range(_ORDERS)]
-
-
-def _standings(samples: Sequence[Sample]) -> Iterator[Vote]:
-    votes: Counter[str] = Counter()
-    right = {sample.key for sample in samples if sample.correct}
-    for sample in samples:
-        votes.update([sample.key] if sample.key else [])
-        (leader, first), (_, second) = [*votes.most_common(2), ("", 0), ("", 0)][:2]
-        yield Vote(first, second, leader in right)
 
 
 def _must_be_whole(pools: Sequence[Pool]) -> None:
@@ -206,8 +182,6 @@ def _best(tree: Tree, sources: Sequence[str]) -> NodeId | None:
     return max(tree.nodes[1:], key=lambda node: (*(node.score(s) or 0.0 for s in sources), -node.id)).id
 
 
-_ORDERS = 40
-"""Of the samples of a pool, from which a policy learns."""
 _SELECT: dict[str, Select] = {
     "visible": _by_tests,
     "vote": _by_vote,

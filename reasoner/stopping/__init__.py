@@ -5,12 +5,10 @@ votes   enough answers agree: sure of the leader, a window of one mind, no more 
 choose  from settings to a policy
 spelt   policies by their names
 worth   the answer is right with the probability that was asked for; another sample is not worth its tokens
-spend   so many samples a task on average, more where recorded votes say that they bring something
 """
 
 from reasoner.stopping.basic import SOLVED, SPENT, BudgetSpent, FirstOf, Solved
 from reasoner.stopping.choose import policy
-from reasoner.stopping.spend import Spend, Vote, learnt
 from reasoner.stopping.votes import Agrees, Calls, Leads, Level, fewest, lead, stays
 from reasoner.stopping.worth import Gain, Sure
 
@@ -25,12 +23,9 @@ __all__ = [
     "Leads",
     "Level",
     "Solved",
-    "Spend",
     "Sure",
-    "Vote",
     "fewest",
     "lead",
-    "learnt",
     "policy",
     "stays",
 ]

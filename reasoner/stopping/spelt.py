@@ -43,12 +43,6 @@ def spelt(text: str, voter: str, answer: Answer | None = None, known: Mapping[st
     return found[0] if len(found) == 1 else FirstOf(found)
 
 
-def check(text: str, known: Mapping[str, Spelling] = SPELLINGS) -> None:
-    """Raises ConfigError as `spelt` does, and makes nothing."""
-    for part in text.split("+"):
-        _one(part, known)
-
-
 def names(known: Mapping[str, Spelling] = SPELLINGS) -> str:
     """The names with their numbers, for help."""
     return ", ".join(f"{name}:{one.default:g}" if one.default else name for name, one in known.items())

@@ -47,7 +47,7 @@ class Gain:
     least: int = 2
 
     def decide(self, tree: Tree, ledger: Ledger) -> Stop | None:
-        tried = tree.tried
+        tried = tree.opened_as("attempt", "revise") - sum(h.expand.move in _TRIES for h in tree.in_flight)
         if tried < self.least:
             return None
         price = ledger.spent.tokens / tried
@@ -63,3 +63,6 @@ class Gain:
         if not total:
             return self.hope / (self.hope + 1.0 + tried)
         return (1.0 - lead(first, second)) / (first - second + 1)
+
+
+_TRIES = ("attempt", "revise")

@@ -22,7 +22,6 @@ from reasoner.types import Expand, Move, NodeId, SnapshotId, Step, Verdict
 
 _DECISIVE = "visible"
 """The source whose full score ends a branch: all visible tests pass."""
-_TRIES: tuple[Move, ...] = ("attempt", "revise")
 
 
 @dataclass
@@ -188,12 +187,6 @@ class Tree:
     def opened_as(self, *moves: Move) -> int:
         """How many heads were ever opened with one of these moves."""
         return sum(self._opened[move] for move in moves)
-
-    @property
-    def tried(self) -> int:
-        """How many attempts and revisions were opened and are not growing any more."""
-        growing = sum(head.expand.move in _TRIES for head in self._heads.values())
-        return self.opened_as(*_TRIES) - growing
 
     def last(self, move: Move) -> NodeId | None:
         """The node that this move added last."""

@@ -175,12 +175,3 @@ def test_what_is_calibrated_means_what_it_meant_in_other_tasks() -> None:
     assert point.accuracy.value == 1.0 and point.samples.value < 3
     with pytest.raises(ConfigError, match="nothing to calibrate with"):
         once(asked, Fixed(4), selection("calibrated"))
-
-
-def test_a_number_of_samples_is_spent_as_other_tasks_teach() -> None:
-    clear, hopeless = ["ra"] * 9 + ["b"], [*"bcdbcdbcdb"]
-    pools = [pool(*(clear if n % 4 < 2 else hopeless), task=str(n)) for n in range(12)]
-    [point] = curve(pools, "spend:4", policy("spend:4"), selection("vote"), orders=20)
-    assert point.samples.value <= 5.0 and point.censored == 0.0 and point.accuracy.value > 0.45
-    with pytest.raises(TraceError, match="record more than one"):
-        curve(pools[:1], "spend", policy("spend"), selection("vote"))
