@@ -29,6 +29,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -160,12 +161,16 @@ def arithmetic(name: str, index: int, question: str, answer: str, dialect: Drive
     return Problem(own, prefix, (), grade, MOST_THOUGHT)
 
 
+tools = cache(Toolbox.standard)
+"""Read from their folders once."""
+
+
 async def returned(files: Files, sandbox: Sandbox) -> float | None:
     """The number that `solution()` returns, to six places; None where it does not."""
     world = await sandbox.open(files, Limits())
     try:
         call = ToolCall("python", {"code": "from solution import solution\nprint()\nprint(float(solution()))"})
-        result, _ = await Toolbox.standard().call(world, world.root, call)
+        result, _ = await tools().call(world, world.root, call)
     finally:
         await world.close()
     try:

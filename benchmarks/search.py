@@ -27,6 +27,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +90,20 @@ def main() -> None:
 
 def recorded(name: str, flags: argparse.Namespace, model: str = "") -> list[Row]:
     """The rows of those of a set's tasks that have all their samples."""
-    path = recording(name, model)
-    if not path.exists():
-        asked = f"{name}{f' --model {model}' if model else ''}"
-        raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {asked}")
-    rows = records.read(path)
+    rows = records.read(_recording(f"{name} --model {model}" if model else name, name, model))
     ids = {str(i) for i in mbpp_ids(name)} if name.startswith("mbpp") else {r["task"] for r in rows}
     drawn = Counter(row["task"] for row in rows)
     full = {task for task, count in drawn.items() if count == max(drawn.values())}
     kept = sorted(ids & full, key=lambda task: (len(task), task))[: 20 if flags.quick else None]
     return [row for row in rows if row["task"] in set(kept)]
+
+
+def _recording(asked: str, name: str, model: str = "") -> Path:
+    """The file of a set's samples; `asked` is what has `baseline.py` make it. Raises `FileNotFoundError`."""
+    path = recording(name, model)
+    if not path.exists():
+        raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {asked}")
+    return path
 
 
 def judged_rows(flags: argparse.Namespace) -> list[Row]:
@@ -167,9 +172,7 @@ def calibration(flags: argparse.Namespace) -> Figures:
 def votes(flags: argparse.Namespace) -> Figures:
     figures: Figures = {}
     for name in ("gsm8k-program", "gsm8k-cot"):
-        path = recording(name)
-        if not path.exists():
-            raise FileNotFoundError(f"nothing is recorded: python benchmarks/baseline.py {name} --samples {VOTES}")
+        path = _recording(f"{name} --samples {VOTES}", name)
         pools = [pool for pool in read_pools([path]) if len(pool.samples) >= VOTES]
         if not pools:
             raise FileNotFoundError(f"no task of {name} has {VOTES} samples yet")
@@ -181,6 +184,7 @@ def _stopped(name: str, pools: Sequence[Pool]) -> Figures:
     """Against a plain vote of all samples, what a policy answers by a vote, and by one that certainty weighs."""
     chance, figures = np.random.default_rng(0), Figures()
 
+    @cache
     def point(way: str, select: str) -> Point:
         chosen = selection(select, pools)
         return curve(pools, way, policy(f"{way}+fixed:{VOTES}"), chosen, orders=ORDERS)[0]
