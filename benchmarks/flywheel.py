@@ -39,7 +39,8 @@ from reasoner.flywheel import generations
 from reasoner.replay.pools import read_pools
 from reasoner.verifiers import certainty
 
-Figures = dict[str, dict[str, Any]]
+Figure = dict[str, Any]
+Figures = dict[str, Figure]
 BASE = "base"
 
 
@@ -116,33 +117,34 @@ def equal(flags: argparse.Namespace) -> Figures:
     """The trained core against the better of the driven base and plain sampling, at several budgets."""
     plain = plain_pools(flags)
     ids = [task for task in chosen(flags) if task in plain]
-    return {name: one for tokens in TOKENS for name, one in _at(tokens, ids, plain, flags).items()}
-
-
-def _at(tokens: int, ids: Sequence[str], plain: Mapping[str, Draws], flags: argparse.Namespace) -> Figures:
-    """Plain sampling is given as many tokens a task as the trained core computed."""
-    search, rows = SearchConfig(attempts=1000, width=1), {}
+    search, most, rows = SearchConfig(attempts=1000, width=1), max(TOKENS), {}
     for name, core in (("trained", flags.core), ("driven", BASE)):
-        rows[name] = asyncio.run(live(f"solved-{name}-{tokens}", core, search, ids, flags, tokens=tokens))
-    arms = {name: solved(found) for name, found in rows.items()}
-    tasks = sorted(arms["trained"].keys() & arms["driven"].keys())
+        rows[name] = asyncio.run(live(f"solved-{name}-{most}", core, search, ids, flags, tokens=most))
+    tasks = sorted(rows["trained"].keys() & rows["driven"].keys())
     if not tasks:
         raise Missing("no task came so far that it can be compared")
-    runs = [Run(bool(arms["trained"][task]), spent(rows["trained"][task])) for task in tasks]
-    beside = against(runs, [plain[task] for task in tasks], np.random.default_rng(0))
-    driven = paired(arms["driven"], arms["trained"])
+    return {f"solved_{tokens}": _at(tokens, tasks, rows, plain) for tokens in TOKENS}
+
+
+def _at(tokens: int, tasks: Sequence[str], rows: Mapping[str, dict[str, Row]], plain: Mapping[str, Draws]) -> Figure:
+    """Runs with more tokens, cut at so many. Plain sampling is given as many as the trained core computed."""
+    runs = {name: [cut(found[task], tokens) for task in tasks] for name, found in rows.items()}
+    beside = against(runs["trained"], [plain[task] for task in tasks], np.random.default_rng(0))
+    shares = {name: [float(run.correct) for run in found] for name, found in runs.items()}
+    driven = difference(shares["driven"], shares["trained"], np.random.default_rng(0))
     by = min(driven, beside.by, key=lambda found: found.by.value)
-    used = {name: mean(spent(found[task]) for task in tasks) for name, found in rows.items()}
-    told = ", ".join(
-        f"{name} {points(share)} ({cost:.0f})"
-        for name, share, cost in (
-            ("trained", mean(arms["trained"][t] for t in tasks), used["trained"]),
-            ("driven", mean(arms["driven"][t] for t in tasks), used["driven"]),
-            ("best-of-N", beside.plain.value, beside.plain_tokens),
-        )
-    )
-    goal = 5 if tokens == CLAIM else None
-    return {f"solved_{tokens}": against_other(by, goal, f"{told}; at most {tokens} tokens a task, {len(tasks)} tasks")}
+    told = [
+        f"{name} {points(mean(share))} ({mean(run.tokens for run in runs[name]):.0f})" for name, share in shares.items()
+    ]
+    told.append(f"best-of-N {points(beside.plain.value)} ({beside.plain_tokens:.0f})")
+    what = f"{', '.join(told)}; at most {tokens} tokens a task, {len(tasks)} tasks"
+    return against_other(by, 5 if tokens == CLAIM else None, what)
+
+
+def cut(row: Row, tokens: int) -> Run:
+    """A search that had more tokens, had it ended at so many: one that goes on has not passed the visible test, which
+    is one of those that grade."""
+    return Run(bool(row["solved"]) and spent(row) <= tokens, min(spent(row), tokens))
 
 
 def plain_pools(flags: argparse.Namespace) -> dict[str, Draws]:
@@ -164,11 +166,11 @@ def gsm8k(flags: argparse.Namespace) -> Figures:
 
 
 def reward(flags: argparse.Namespace) -> Figures:
-    """Fitted on samples of training tasks, held against certainty on samples of others."""
+    """Each fifth of the tasks by a head that has not seen it, held against certainty."""
     found: Figures = {}
-    for what, train, test in (("code", "mbpp-train", flags.set), ("maths", "gsm8k-train", "gsm8k-cot")):
+    for what, sets in (("code", (flags.set, "mbpp-train")), ("maths", ("gsm8k-program",))):
         try:
-            head, sure = selectors(train, recorded(train), test, recorded(test), flags)
+            head, sure = selectors({name: recorded(name) for name in sets}, flags)
         except Missing as missing:
             print(f"reward, {what:6} left out: {missing}")
             continue

@@ -1,8 +1,8 @@
-"""A reward head fitted on recorded samples of training tasks, as a selector among recorded samples of others."""
+"""Reward heads fitted on recorded samples, as selectors among samples of tasks that they were not fitted on."""
 
 import argparse
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,48 +16,69 @@ from reasoner.flywheel import heads, student
 from reasoner.flywheel.rows import Judged, Mark
 
 Row = dict[str, Any]
-SAMPLES = 16
+SAMPLES, FOLDS = 16, 5
 
 
-def selectors(
-    train: str, taught: Sequence[Row], test: str, asked: Sequence[Row], flags: argparse.Namespace
-) -> tuple[dict[str, float], dict[str, float]]:
-    """By task of `test`: whether the sample is right that the head prefers, and the one that the core was surest of."""
+def selectors(pools: Mapping[str, Sequence[Row]], flags: argparse.Namespace) -> tuple[dict[str, float], ...]:
+    """By task of the first of these sets: whether the sample is right that a head prefers, and the one that the core
+    was surest of. Each fifth of the tasks is told by a head fitted on the other four and on all further sets."""
     tune_process()
     base = models.resolve(models.default())
-    one = student.load(base, {}, {})
-    prompts = {name: _prompts(name, HubTokenizer(base), flags) for name in (train, test)}
-    taught, asked = (sorted(rows, key=lambda row: (row["task"], row["sample"])) for rows in (taught, asked))
-    fitting = list(_judged(taught, prompts[train], flags.quick))
-    held = list(_judged(asked, prompts[test], flags.quick))
-    head = heads.fit(heads.places(fitting, _states(one, fitting, train)))
-    scores = _states(one, held, test) @ head.weight + head.bias
-    sampled = [row for row in asked if _counts(row, flags.quick)]
-    by_head = {id(row): float(score) for row, score in zip(sampled, scores, strict=True)}
-    return _chosen(sampled, lambda row: by_head[id(row)]), _chosen(sampled, _certainty)
+    one, tokenizer = student.load(base, {}, {}), HubTokenizer(base)
+    drawn = {name: _drawn(rows, flags.quick) for name, rows in pools.items()}
+    parts = [heads.places(*_read(one, name, rows, tokenizer, flags)) for name, rows in drawn.items()]
+    first, *more = parts
+    tasks = sorted(set(first.tasks))
+    fold = {task: n % FOLDS for n, task in enumerate(random.Random(0).sample(tasks, len(tasks)))}
+    folds = torch.tensor([fold[task] for task in first.tasks])
+    scores = torch.zeros(len(folds))
+    for number in range(FOLDS):
+        head = heads.fit(_joined([_where(first, folds != number), *more]))
+        left = folds == number
+        scores[left] = first.states[left] @ head.weight + head.bias
+        print(f"fold {number}: {head.places} places, AUROC {head.auroc:.3f} on tasks left out", flush=True)
+    asked = next(iter(drawn.values()))
+    by_head = {id(row): float(score) for row, score in zip(asked, scores, strict=True)}
+    return _chosen(asked, lambda row: by_head[id(row)]), _chosen(asked, _certainty)
 
 
-def _judged(rows: Sequence[Row], prompts: dict[str, list[int]], quick: bool) -> Iterator[Judged]:
-    for row in rows:
-        if _counts(row, quick):
-            ids = (*prompts[row["task"]], *row["ids"])
-            yield Judged(row["task"], ids, (Mark(len(ids), float(row["correct"])),))
+def _drawn(rows: Sequence[Row], quick: bool) -> list[Row]:
+    """Samples of whole tasks in order, without greedy ones; quickly, those of one task in ten."""
+    found: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row["task"], row["sample"])):
+        if 0 <= row["sample"] < SAMPLES and row["ids"] and (not quick or random.Random(row["task"]).random() < 0.1):
+            found.setdefault(row["task"], []).append(row)
+    return [row for samples in found.values() if len(samples) == SAMPLES for row in samples]
 
 
-def _counts(row: Row, quick: bool) -> bool:
-    """Drawn samples alone; quickly, those of one task in ten."""
-    drawn = 0 <= row["sample"] < SAMPLES and len(row["ids"]) > 0
-    return drawn and (not quick or random.Random(row["task"]).random() < 0.1)
-
-
-def _prompts(name: str, tokenizer: HubTokenizer, flags: argparse.Namespace) -> dict[str, list[int]]:
-    """By task, the ids that its samples were drawn after."""
-    return {problem.id: problem.prefix for problem in problems(name, tokenizer, None, flags.data)}
-
-
-def _states(one: student.Student, rows: Sequence[Judged], name: str) -> torch.Tensor:
+def _read(
+    one: student.Student, name: str, rows: Sequence[Row], tokenizer: HubTokenizer, flags: argparse.Namespace
+) -> tuple[list[Judged], torch.Tensor]:
+    """Each sample after its prompt, marked at its end, and the core's state there."""
+    prompts = {problem.id: problem.prefix for problem in problems(name, tokenizer, None, flags.data)}
+    given = list(_judged(rows, prompts))
     cache = ROOT / "runs" / "flywheel" / f"states-{name}-{len(rows)}.safetensors"
-    return heads.states(one, rows, cache, lambda done, of: print(f"{name}: read {done} of {of}", flush=True))
+    return given, heads.states(one, given, cache, lambda done, of: print(f"{name}: read {done} of {of}", flush=True))
+
+
+def _judged(rows: Sequence[Row], prompts: Mapping[str, list[int]]) -> Iterator[Judged]:
+    for row in rows:
+        ids = (*prompts[row["task"]], *row["ids"])
+        yield Judged(row["task"], ids, (Mark(len(ids), float(row["correct"])),))
+
+
+def _where(places: heads.Places, wanted: torch.Tensor) -> heads.Places:
+    tasks = tuple(task for task, one in zip(places.tasks, wanted.tolist(), strict=True) if one)
+    return heads.Places(places.states[wanted], places.labels[wanted], places.weights[wanted], tasks)
+
+
+def _joined(parts: Sequence[heads.Places]) -> heads.Places:
+    return heads.Places(
+        torch.cat([part.states for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat([part.weights for part in parts]),
+        tuple(task for part in parts for task in part.tasks),
+    )
 
 
 def _chosen(rows: Sequence[Row], score: Callable[[Row], float]) -> dict[str, float]:

@@ -7,8 +7,8 @@ Writes `tasks.jsonl` (by default 160 of MBPP's ids 601-974, and 120 GSM8K proble
 What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
 `reported.jsonl`, and a task that shares its text is not learnt from. How it searches and trains is `HOW`, sized for a
 session on two CPU cores; flags of `reasoner flywheel` given after -- win over it, such as `-- --attempts 8 --checks 3`.
-With `--ship` the adapter that was promoted last is put into `adapters/`, where it is used by default. Its 9 MB are
-shipped, and not rows to train from: training takes hours on a CPU, and a user is to have the core at once.
+With `--ship` the adapter that was promoted last is put into `reasoner/models/taught/`, where it is used by default. Its
+9 MB are shipped, and not rows to train from: training takes hours on a CPU, and a user is to have the core at once.
 """
 
 import argparse
@@ -25,8 +25,7 @@ from records import ROOT
 from reasoner import models
 from reasoner.cli import main as reasoner
 from reasoner.flywheel import generations
-from reasoner.models import adapter
-from reasoner.models.adapters import BASE
+from reasoner.models import adapter, adapters
 
 CHECKED = 60
 HOW = (
@@ -42,7 +41,7 @@ def main() -> int:
     parser.add_argument("--code", type=int, default=160, metavar="N", help="MBPP tasks (default 160)")
     parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
     parser.add_argument("--most", type=int, default=200, metavar="N", help="tokens of one attempt (default 200)")
-    parser.add_argument("--ship", action="store_true", help="put what was promoted into adapters/")
+    parser.add_argument("--ship", action="store_true", help="make what was promoted the default core")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("more", nargs="*", metavar="FLAG", help="flags of `reasoner flywheel`, after --")
     flags = parser.parse_args()
@@ -103,10 +102,10 @@ def question(index: int, text: str, answer: str) -> dict[str, Any]:
 def ship(wheel: Path) -> None:
     """Copy the adapter that was promoted last, without what training left beside it."""
     best = generations.best(wheel.resolve(), generations.read(wheel))
-    if best == BASE:
+    if best == adapters.BASE:
         print("nothing was promoted, so nothing is shipped")
         return
-    place = ROOT / "adapters" / models.resolve(models.default()).name
+    place = adapters.SHIPPED / models.resolve(models.default()).name
     files = [adapter.MANIFEST, *adapter.read(Path(best)).files]
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)

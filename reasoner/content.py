@@ -24,17 +24,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def content_dir(kind: Kind) -> Path:
     """`reasoner/_content/<kind>` of an installed wheel, else the folder of that name in the checkout."""
-    folder = shipped(kind)
+    package = Path(__file__).resolve().parent
+    folders = (package / "_content" / kind, package.parent / kind)
+    folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         raise ReasonerError(f"the folder {kind}/ is missing from this installation of reasoner: install it again")
     return folder
-
-
-def shipped(kind: str) -> Path | None:
-    """As `content_dir`, for a folder that may not be there."""
-    package = Path(__file__).resolve().parent
-    folders = (package / "_content" / kind, package.parent / kind)
-    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def load_tool(folder: Path) -> Tool:

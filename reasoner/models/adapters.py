@@ -8,13 +8,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from reasoner.content import shipped
 from reasoner.errors import ModelError
 from reasoner.models.adapter import HEADS, MANIFEST, read
 from reasoner.models.store import home
 
 BASE = "base"
 """What is asked for to do without an adapter."""
+SHIPPED = Path(__file__).parent / "taught"
+"""By the name of the model that they are used with."""
 
 
 def find(name: str, model: str) -> Path | None:
@@ -72,8 +73,7 @@ def keep(held: Path, name: str) -> Path:
 
 
 def _roots() -> list[Path]:
-    own = shipped("adapters")
-    return [kept(), *([own] if own else [])]
+    return [kept(), SHIPPED]
 
 
 def _places(name: str) -> list[Path]:
