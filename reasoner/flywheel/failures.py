@@ -31,7 +31,7 @@ def lesson(task: Task, step: Step) -> str:
     if result is None:
         return ""
     if task.is_question:
-        return one_line(result.detail) or result.error or ""
+        return one_line(result.detail.rstrip().rpartition("\n")[2]) or result.error or ""
     said, failed = report(result), _failed(step)
     if failed is None:
         return one_line(said.error)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from reasoner.dialect.control import Control
 from reasoner.dialect.spoken import Spoken, numbered, write_backtrack
+from reasoner.dialect.stepwise import ANSWER
 from reasoner.flywheel.ends import known, worth
 from reasoner.flywheel.failures import lesson, seen, wrong
 from reasoner.flywheel.rows import Episode, Judged, Mark, Pair, read_only, written
@@ -82,7 +83,7 @@ def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taugh
     right = known(tree, trace.result, reference)
     search = Search(dialect, trace.began.task, tree, right)
     passed, failed = _distinct(tree, right, True), _distinct(tree, right, False)
-    ends = [_end(search, node) for node in passed]
+    ends = [end for node in passed if not _made(search, node) and _shown(end := _end(search, node))]
     episodes = [*ends, *(Episode(tree.task, "turned", tuple(steps)) for steps in given_up(search))]
     clean = [list(end.steps) for end in ends if not any(seen(search.task, step) for step in end.steps)]
     if best := min(clean, key=lambda steps: len(written(steps).ids), default=None):
@@ -92,6 +93,21 @@ def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taugh
                 episodes.append(Episode(tree.task, "risen", tuple(risen(search, fall, best))))
     pairs = [pair for good in passed for pair in _pairs(search, good, failed)][:_FEW]
     return Taught(tuple(episodes), tuple(pairs), tuple(judged(search)))
+
+
+def _made(search: Search, node: NodeId) -> bool:
+    """Whether the runtime made the core answer a question: a thought that was cut off is none to learn, however right
+    the answer was."""
+    answer, dialect = search.tree[node].step("answer"), search.dialect
+    if answer is None or not search.task.is_question or answer.spans[0].sampled:
+        return False
+    opening = answer.spans[0].ids
+    return opening[-1:] == (dialect.controls.answer,) or dialect.tokenizer.decode(opening).endswith(ANSWER)
+
+
+def _shown(end: Episode) -> bool:
+    """Whether something leads to the answer: one without a step is a guess, and some guesses are right."""
+    return any(step.kind in ("think", "act") and step.text.strip() for step in end.steps)
 
 
 def _end(search: Search, node: NodeId) -> Episode:

@@ -225,7 +225,8 @@ def asked(*attempts: list[Step]) -> Trace:
 
 
 RIGHT = cells(("print(6*8)", ToolResult("48\n")))
-RAISED = ToolResult(error="raised", detail="NameError: name 'legs' is not defined")
+DETAIL = "Traceback (most recent call last):\n  line 1, in <module>\nNameError: name 'legs' is not defined\n"
+RAISED = ToolResult(error="raised", detail=DETAIL)
 
 
 def test_a_wrong_answer_that_no_cell_gives_away_teaches_no_step_back() -> None:
@@ -256,6 +257,28 @@ def test_a_cell_that_fails_on_the_way_to_a_right_answer_is_read_and_not_learnt()
     one = row(episode)
     assert "print(legs)" in spelt(one.ids) and "print(legs)" not in learnt(one.ids, one.learnt)
     assert "print(6*8)" in learnt(one.ids, one.learnt)
+
+
+def said_and(opening: Span, thought: str, answer: str) -> list[Step]:
+    """A thought, and an answer after the runtime's `opening`."""
+    spans = (opening, Span(tuple(TOKENIZER.encode(answer)), True))
+    thinking = [Step("think", thought, (Span(tuple(TOKENIZER.encode(thought)), True),))] if thought else []
+    return [*thinking, Step("answer", answer, spans)]
+
+
+def test_an_answer_that_the_runtime_made_the_core_give_teaches_nothing() -> None:
+    forced, _ = STEPWISE.concluding("6 times")
+    cut = said_and(forced, "6 times 8 is mo", " 48")
+    assert taught(SPOKEN, asked(cut), "48").episodes == ()
+    spoken = said_and(SPOKEN.open("answer").spans[0], "6 times 8 is mo", "48")
+    assert taught(SPOKEN, asked(spoken), "48").episodes == ()
+
+
+def test_a_guess_teaches_nothing_however_right() -> None:
+    own = STEPWISE.opening("task")
+    assert taught(SPOKEN, asked(said_and(own, "", "Answer: 48")), "48").episodes == ()
+    (episode,) = taught(SPOKEN, asked(said_and(own, "", "6 times 8.\nAnswer: 48")), "48").episodes
+    assert [step.kind for step in episode.steps] == ["task", "think", "answer"]
 
 
 # --- a core that speaks ---
