@@ -1,9 +1,9 @@
 """The dialect of a core that owns the protocol: it says itself what each step is, by control tokens.
 
-    <|think|> prose                  free, up to the next step
+    <|think|> prose                  free, up to the next step or an <|end|>
     <|act|> code <|end|>             a question's Python cell or a call in JSON, a coding task's file; it is run
     <|observe|> step N … <|end|>     forced by the runtime: what came of it
-    <|reflect|> prose                what went wrong, up to the next step
+    <|reflect|> prose                what went wrong, likewise
     <|backtrack|> N lesson <|end|>   go back to where step N had just been observed, 0 for the task itself
     <|answer|> text <|end|>          over
 
@@ -28,7 +28,7 @@ from reasoner.errors import ModelError
 from reasoner.types import Report, Span, Step, StepKind, Task, ToolCall, ToolResult
 
 PROSE: frozenset[Control] = frozenset({"think", "reflect"})
-"""Steps that end where the next one begins; every other ends with its own token."""
+"""Steps that end where the next one begins, or with the end that every other step has."""
 _SAID: tuple[Control, ...] = ("think", "act", "reflect", "backtrack", "answer")
 _CLOSED: tuple[Control, ...] = ("end",)
 _LESSON = 240
@@ -41,7 +41,7 @@ def following(kind: Control | None) -> tuple[Control, ...]:
     """Which control tokens may come next inside a step; None is the place after a step that has ended."""
     if kind is None:
         return _SAID
-    return tuple(name for name in _SAID if name != kind) if kind in PROSE else _CLOSED
+    return (*(name for name in _SAID if name != kind), *_CLOSED) if kind in PROSE else _CLOSED
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,8 @@ class Spoken:
         if problem := self._problem(opened, body, last, may):
             return Heard(self._step("malformed", opened, ids, logprobs), problem=problem)
         kind = cast(StepKind, opened.kind)
+        if may and opened.kind in PROSE and name == "end":
+            return Heard(self._step(kind, opened, ids, logprobs), Opened())
         if may and opened.kind in PROSE:
             step = self._step(kind, opened, body, logprobs[: len(body)])
             return Heard(step, self._next(cast(Control, name), logprobs[-1:]))

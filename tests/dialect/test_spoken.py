@@ -73,7 +73,6 @@ def test_any_garbage_is_steps_and_not_a_token_of_it_is_lost(garbage: list[int]) 
         ([C.end], "a step begins with"),
         ([C.act, 104], "act was not ended"),
         ([C.act, 104, C.think], "no place in it"),
-        ([C.think, 104, C.end], "no place in it"),
         ([C.think, 104, C.observe], "no place in it"),
         ([C.think, 104, C.think], "no place in it"),
         ([C.answer, 104, TOKENIZER.controls["<|user|>"], C.end], "no place in it"),
@@ -98,6 +97,12 @@ def test_a_token_that_opens_a_step_belongs_to_that_step_with_its_log_probability
     assert heard.step and heard.step.kind == "think" and heard.step.text == "hi"
     assert [span.logprobs for span in heard.step.spans] == [(-0.25,), (-1.0, -2.0)]
     assert heard.next and heard.next.kind == "act" and heard.next.spans[0].logprobs == (-3.0,)
+
+
+@pytest.mark.parametrize("kind", [C.think, C.reflect])
+def test_prose_may_end_like_every_other_step(kind: int) -> None:
+    thought, act = parse(SPOKEN, [kind, 104, C.end, C.act, 105, C.end])
+    assert (thought.text, act.kind, act.text) == ("h", "act", "i") and thought.ids == (kind, 104, C.end)
 
 
 def test_prose_that_is_cut_off_is_a_step_and_opens_none() -> None:

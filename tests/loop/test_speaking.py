@@ -273,7 +273,9 @@ async def test_the_grammar_is_in_the_sampling_and_can_be_switched_off() -> None:
     c = core.tokenizer.controls
     first, think, act = (request.sampling for request in core.asked[:3])
     assert set(first.only) == {c[f"<|{name}|>"] for name in ("think", "act", "reflect", "backtrack", "answer")}
-    assert not think.only and set(think.never) == set(c.values()) - (set(first.only) - {c["<|think|>"]})
+    assert not think.only and set(think.never) == set(c.values()) - (set(first.only) - {c["<|think|>"]}) - {
+        c["<|end|>"]
+    }
     assert set(act.never) == set(c.values()) - {c["<|end|>"]}
     assert len({request.sampling.seed for request in core.asked[:3]}) == 3
     _, _, free = await heard(speech(*turns), speech=SpeechConfig(grammar=False))
