@@ -97,7 +97,7 @@ def protocol(flags: argparse.Namespace) -> Figures:
 def episodes(name: str, core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
     """One attempt at each task, nothing masked, with its trace."""
     search = SearchConfig("best_of_n", attempts=1, width=1, temperature=0.8)
-    free = SpeechConfig(grammar=False)
+    free = SpeechConfig(grammar=False, failed="")
     return asyncio.run(live(f"protocol-{name}", core, search, ids, flags, speech=free, traced=True, said=parsed))
 
 

@@ -15,9 +15,9 @@ import argparse
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from baseline import HELD_OUT, held_out, learnt, mbpp_ids
 from records import ROOT
@@ -27,6 +27,7 @@ from reasoner.cli import main as reasoner
 from reasoner.flywheel import generations
 from reasoner.models import adapter, adapters
 
+T = TypeVar("T")
 CHECKED = 60
 HOW = (
     *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "2", "--temperature", "0.8"),
@@ -63,12 +64,13 @@ def main() -> int:
 
 
 def taught(data: Path, code: int, questions: int) -> Iterator[dict[str, Any]]:
-    """So many of each, drawn, in an order that mixes both."""
-    chance = random.Random(0)
+    """The first of each in an order drawn for each, mixed."""
     tasks, problems = list(mbpp(data, "mbpp-train")), [question(*one) for one in learnt(data / "gsm8k_train.jsonl")]
-    both = [*chance.sample(tasks, min(code, len(tasks))), *chance.sample(problems, min(questions, len(problems)))]
-    chance.shuffle(both)
-    yield from both
+    yield from shuffled([*shuffled(tasks)[:code], *shuffled(problems)[:questions]])
+
+
+def shuffled(given: Sequence[T]) -> list[T]:
+    return random.Random(0).sample(given, len(given))
 
 
 def checked(data: Path) -> Iterator[dict[str, Any]]:

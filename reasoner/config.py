@@ -85,13 +85,15 @@ class SpeechConfig:
 
     grammar: bool = True
     """Sample only what may stand in its place: no control token inside a step but one that may come next."""
-    failed: Literal["", "reflect", "backtrack", "act", "end"] = ""
+    failed: Literal["", "reflect", "backtrack", "act", "end"] = "end"
     """What it is made to do whenever tests have failed: say what went wrong, go back, write once more, or end the
-    attempt; empty leaves it to the core."""
+    attempt, so that the next one begins anew and nothing is spent on reading what went wrong; empty leaves it to the
+    core."""
     least_thought: int = _at_least(0, 0)
     """Tokens of thought without which an answer is put off, and thinking goes on."""
     collapse: float = field(default=0.0, metadata={"least": 0, "below": 1})
-    """Have it go back where a step's score lies this far below the best one before it; 0 leaves that to the core."""
+    """Have it go back where a step's score lies this far below the best one before it, unless failed tests end the
+    attempt; 0 leaves that to the core."""
 
 
 @dataclass(frozen=True)
