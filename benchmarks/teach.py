@@ -1,12 +1,13 @@
 """Makes the shipped core: the default model, taught on MBPP's train split and problems of GSM8K's train split.
 
-    python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship] [-- flags of `reasoner flywheel` …]
+    python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship | --keep] [-- flags of `reasoner flywheel` …]
 
-Writes `tasks.jsonl` (by default 160 of MBPP's ids 601-974, and 120 GSM8K problems) and `held-out.jsonl` (MBPP ids
+Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems) and `held-out.jsonl` (MBPP ids
 511-600, and 60 other GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
 What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
 `reported.jsonl`, and a task that shares its text is not learnt from. How it searches and trains is `HOW`, sized for a
 session on two CPU cores; flags of `reasoner flywheel` given after -- win over it, such as `-- --attempts 8 --checks 3`.
+`--keep` packs searches, rows and what the gate saw into `benchmarks/records/`, from where a new directory goes on.
 With `--ship` the adapter that was promoted last is put into `reasoner/models/taught/`, where it is used by default. Its
 9 MB are shipped, and not rows to train from: training takes hours on a CPU, and a user is to have the core at once.
 """
@@ -15,12 +16,13 @@ import argparse
 import json
 import random
 import shutil
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from baseline import HELD_OUT, held_out, learnt, mbpp_ids
-from records import ROOT
+from records import KEPT, ROOT
 
 from reasoner import models
 from reasoner.cli import main as reasoner
@@ -29,9 +31,11 @@ from reasoner.models import adapter, adapters
 
 T = TypeVar("T")
 CHECKED = 60
+WHEEL = KEPT / "wheel.tar.xz"
 HOW = (
-    *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "2", "--temperature", "0.8"),
-    *("--context", "350", "--batch", "8", "--rate", "4e-4", "--epochs", "2"),
+    *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "4", "--temperature", "0.8"),
+    *("--sandbox", "bubblewrap", "--workers", "24"),
+    *("--context", "512", "--each", "2", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
 )
 
 
@@ -39,13 +43,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the flywheel's directory")
     parser.add_argument("--generations", type=int, default=2)
-    parser.add_argument("--code", type=int, default=160, metavar="N", help="MBPP tasks (default 160)")
+    parser.add_argument("--code", type=int, default=374, metavar="N", help="MBPP tasks (default 374, all)")
     parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
-    parser.add_argument("--most", type=int, default=200, metavar="N", help="tokens of one attempt (default 200)")
+    parser.add_argument("--most", type=int, default=240, metavar="N", help="tokens of one attempt (default 240)")
     parser.add_argument("--ship", action="store_true", help="make what was promoted the default core")
+    parser.add_argument("--keep", action="store_true", help="pack what is in the directory, and end")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("more", nargs="*", metavar="FLAG", help="flags of `reasoner flywheel`, after --")
     flags = parser.parse_args()
+    if flags.keep:
+        keep(flags.output)
+        return 0
+    if WHEEL.exists() and not flags.output.exists():
+        shutil.unpack_archive(WHEEL, flags.output, filter="data")
     data: Path = flags.output / "data"
     data.mkdir(parents=True, exist_ok=True)
     for name, lines in (
@@ -99,6 +109,15 @@ def mbpp(data: Path, name: str) -> Iterator[dict[str, Any]]:
 
 def question(index: int, text: str, answer: str) -> dict[str, Any]:
     return {"task_id": f"gsm8k/{index}", "question": text, "answer": answer}
+
+
+def keep(wheel: Path) -> None:
+    """Pack searches, rows, and what was checked: not the adapters, nor the traces of checks."""
+    kept = [*wheel.glob("*/search/**/*"), *wheel.glob("checks/*/*"), *wheel.glob("*/*.json*")]
+    with tarfile.open(WHEEL, "w:xz") as archive:
+        for path in sorted(path for path in kept if path.is_file()):
+            archive.add(path, path.relative_to(wheel))
+    print(f"{WHEEL}: {WHEEL.stat().st_size / 1e6:.1f} MB")
 
 
 def ship(wheel: Path) -> None:
