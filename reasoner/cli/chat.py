@@ -16,6 +16,7 @@ from reasoner.cli.settings import settings
 from reasoner.config import Config, recorded
 from reasoner.conversation import EFFORTS, OWN, Session
 from reasoner.errors import ConfigError
+from reasoner.models.adapters import BASE
 from reasoner.models.store import home
 from reasoner.repl.chat.chat import Chat
 from reasoner.repl.chat.commands import COMMANDS
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = settings(arguments, os.environ)
     if arguments.goes_on:
         config = _as_begun(store, arguments.goes_on, config)
+    config = talking(config)
 
     async def opening(opened: AsyncExitStack) -> Reasoner:
         permissions = Permissions(home() / "allowed-hosts", chat.watcher.asked)
@@ -42,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     chat = Chat(opening, reader, console, store, goes_on, live=live, yes=arguments.yes, effort=_effort(config))
     asyncio.run(chat.run())
     return SOLVED
+
+
+def talking(config: Config) -> Config:
+    """Without an adapter unless one is asked for: a core that was taught tasks has learnt to act, and not to talk."""
+    return replace(config, core=replace(config.core, adapter=config.core.adapter or BASE))
 
 
 def _reader(store: Path, live: bool) -> Reader:
