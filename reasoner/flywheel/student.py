@@ -75,9 +75,10 @@ class Student:
         ids, positions = laid.ids.to(self.device), laid.positions.to(self.device)
         with self._mixed():
             embedded = self.network.get_input_embeddings()(ids)
-            slots = self._slot[ids]
-            own = self.rows[slots.clamp(min=0)].to(embedded.dtype)
-            embedded = torch.where((slots >= 0)[..., None], own, embedded)
+            if len(self.controls):
+                slots = self._slot[ids]
+                own = self.rows[slots.clamp(min=0)].to(embedded.dtype)
+                embedded = torch.where((slots >= 0)[..., None], own, embedded)
             barred = torch.finfo(embedded.dtype).min * (~laid.seen).to(self.device, embedded.dtype)
             states: torch.Tensor = self.network(
                 inputs_embeds=embedded, attention_mask=barred, position_ids=positions, use_cache=False

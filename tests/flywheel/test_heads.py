@@ -69,3 +69,13 @@ def test_a_place_that_many_ends_were_seen_from_weighs_more() -> None:
 def test_auroc_halves_ties() -> None:
     assert heads.auroc(np.array([1, 2, 3, 3], np.float32), np.array([0, 0, 1, 1], np.float32)) == 1.0
     assert heads.auroc(np.array([1, 1], np.float32), np.array([0, 1], np.float32)) == 0.5
+
+
+def test_a_model_without_control_tokens_is_read_like_one_with_them(tiny: Tiny, tmp_path: Path) -> None:
+    given = rows(3)
+    taught, plain = (
+        student.load(tiny.directory, *more, Low(rank=2), dtype="float32", device="cpu")
+        for more in ((tiny.controls, tiny.like), ({}, {}))
+    )
+    first, second = (heads.states(one, given, tmp_path / f"{len(one.controls)}.st") for one in (taught, plain))
+    assert torch.allclose(first, second)
