@@ -6,8 +6,8 @@
                   untrained control tokens beside it on 50 of them
     backtrack     from the failed nodes of these episodes and with as many tokens left: step back, go on in the context,
                   begin anew
-    solved        MBPP at equal tokens, 300, 500 (the claim) and 1,000 a task: the trained core against the driven base,
-                  and against plain best-of-N as it was recorded
+    solved        MBPP at equal tokens, at most 300, 500 (the claim) and 1,000 a task for the trained core; the driven
+                  base, and plain best-of-N as it was recorded, are given as many as that came to
     gsm8k         held-out problems, greedy with the Python tool, against the base core's own chain of thought
     reward        a reward head against certainty as selector, best of 16, on code and on maths (base core)
     generations   what the gate said of each generation of --wheel, a directory of `reasoner flywheel`
@@ -22,6 +22,7 @@ import argparse
 import asyncio
 import json
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ from typing import Any
 import numpy as np
 from baseline import mbpp_ids
 from flywheel_heads import SAMPLES, selectors
-from flywheel_live import ARMS, Row, again, live, parsed, untrained
-from records import ROOT, read, recording
+from flywheel_live import ARMS, RUNS, Row, again, live, parsed, untrained
+from records import ROOT, pack, read, recording, unpack
 
 from reasoner.config import SearchConfig, SpeechConfig
 from reasoner.estimates import Difference, difference, wilson
@@ -57,7 +58,12 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="a directory of `reasoner flywheel`")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--quick", action="store_true", help="four tasks of each row that runs the model")
+    parser.add_argument("--keep", action="store_true", help="pack what was run into benchmarks/records/, and end")
     flags = parser.parse_args()
+    if flags.keep:
+        print(pack(RUNS, "flywheel", RUNS.glob("*/*.jsonl")))
+        return
+    unpack("flywheel", RUNS)
     found: Figures = {}
     for name in flags.rows:
         try:
@@ -84,7 +90,7 @@ def protocol(flags: argparse.Namespace) -> Figures:
     found: Figures = {}
     for name, core, ids in (
         ("trained", flags.core, whole),
-        ("untrained", str(untrained(ROOT / "runs" / "flywheel")), few),
+        ("untrained", str(untrained(RUNS)), few),
     ):
         rows = episodes(name, core, chosen(flags) if flags.quick else ids, flags)
         good, bad = (sum(row[key] for row in rows.values()) for key in ("good", "bad"))
@@ -127,18 +133,29 @@ def equal(flags: argparse.Namespace) -> Figures:
 
 
 def _at(tokens: int, tasks: Sequence[str], rows: Mapping[str, dict[str, Row]], plain: Mapping[str, Draws]) -> Figure:
-    """Runs with more tokens, cut at so many. Plain sampling is given as many as the trained core computed."""
-    runs = {name: [cut(found[task], tokens) for task in tasks] for name, found in rows.items()}
-    beside = against(runs["trained"], [plain[task] for task in tasks], np.random.default_rng(0))
-    shares = {name: [float(run.correct) for run in found] for name, found in runs.items()}
-    driven = difference(shares["driven"], shares["trained"], np.random.default_rng(0))
-    by = min(driven, beside.by, key=lambda found: found.by.value)
-    told = [
-        f"{name} {points(mean(share))} ({mean(run.tokens for run in runs[name]):.0f})" for name, share in shares.items()
-    ]
-    told.append(f"best-of-N {points(beside.plain.value)} ({beside.plain_tokens:.0f})")
-    what = f"{', '.join(told)}; at most {tokens} tokens a task, {len(tasks)} tasks"
+    """Runs with more tokens, cut at so many for the trained core; both others at what computes as many as it did."""
+    trained, driven = ([rows[name][task] for task in tasks] for name in ("trained", "driven"))
+    runs = [cut(row, tokens) for row in trained]
+    most = as_many(driven, mean(run.tokens for run in runs))
+    other = [cut(row, most) for row in driven]
+    beside = against(runs, [plain[task] for task in tasks], np.random.default_rng(0))
+    shares = [[float(run.correct) for run in found] for found in (other, runs)]
+    by = min(difference(*shares, np.random.default_rng(0)), beside.by, key=lambda found: found.by.value)
+    told = ", ".join(
+        f"{name} {points(share)} ({cost:.0f})"
+        for name, share, cost in (
+            ("trained", mean(shares[1]), mean(run.tokens for run in runs)),
+            ("driven", mean(shares[0]), mean(run.tokens for run in other)),
+            ("best-of-N", beside.plain.value, beside.plain_tokens),
+        )
+    )
+    what = f"{told}; at most {tokens} tokens a task, driven {most}, {len(tasks)} tasks"
     return against_other(by, 5 if tokens == CLAIM else None, what)
+
+
+def as_many(rows: Sequence[Row], tokens: float) -> int:
+    """The least cap at which these searches computed so many tokens a task, or the whole of them."""
+    return bisect_left(range(max(TOKENS)), tokens, key=lambda most: mean(cut(row, most).tokens for row in rows))
 
 
 def cut(row: Row, tokens: int) -> Run:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from baseline import problems
-from records import ROOT
+from flywheel_live import RUNS
 
 from reasoner import models
 from reasoner.cores.local.tuning import tune_process
@@ -57,7 +57,7 @@ def _read(
     """Each sample after its prompt, marked at its end, and the core's state there."""
     prompts = {problem.id: problem.prefix for problem in problems(name, tokenizer, None, flags.data)}
     given = list(_judged(rows, prompts))
-    cache = ROOT / "runs" / "flywheel" / f"states-{name}-{len(rows)}.safetensors"
+    cache = RUNS / f"states-{name}-{len(rows)}.safetensors"
     return given, heads.states(one, given, cache, lambda done, of: print(f"{name}: read {done} of {of}", flush=True))
 
 

@@ -19,13 +19,14 @@ from reasoner.config import BudgetConfig, Config, CoreConfig, SandboxConfig, Sea
 from reasoner.dialect.control import NAMES
 from reasoner.dialect.spoken import Opened, Spoken, parse
 from reasoner.ledger import Budget
-from reasoner.models import adapter
+from reasoner.models import adapter, adapters
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
 from reasoner.trace import Added, Recorder, Trace, read
 from reasoner.types import Task
 
 Row = dict[str, Any]
+RUNS = ROOT / "runs" / "flywheel"
 SIDE_BY_SIDE = 48
 """Tasks, each of which grows one attempt at a time."""
 EPISODES = "protocol-trained"
@@ -166,8 +167,8 @@ def _fell(path: Path) -> Trace | None:
 
 
 def _folder(core: str) -> Path:
-    digest = adapter.read(Path(core)).digest[:12] if "/" in core else core or "default"
-    folder = ROOT / "runs" / "flywheel" / digest
+    place = adapters.find(core, models.resolve(models.default()).name)
+    folder = RUNS / (adapter.read(place).digest[:12] if place else "base")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -5,6 +5,9 @@ What is kept took hours of a CPU, so that figures can be made again, and recordi
 
 import json
 import lzma
+import shutil
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +49,19 @@ def keep(path: Path) -> Path:
     kept = KEPT / f"{path.name}.xz"
     kept.write_bytes(lzma.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), preset=9))
     return kept
+
+
+def pack(folder: Path, name: str, files: Iterable[Path]) -> Path:
+    """Keep these files of a folder at work."""
+    kept = KEPT / f"{name}.tar.xz"
+    with tarfile.open(kept, "w:xz") as archive:
+        for path in sorted(path for path in files if path.is_file()):
+            archive.add(path, path.relative_to(folder))
+    return kept
+
+
+def unpack(name: str, folder: Path) -> None:
+    """What was kept of a folder, unless it is at work already."""
+    kept = KEPT / f"{name}.tar.xz"
+    if kept.exists() and not folder.exists():
+        shutil.unpack_archive(kept, folder, filter="data")

@@ -16,13 +16,12 @@ import argparse
 import json
 import random
 import shutil
-import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from baseline import HELD_OUT, held_out, learnt, mbpp_ids
-from records import KEPT, ROOT
+from records import ROOT, pack, unpack
 
 from reasoner import models
 from reasoner.cli import main as reasoner
@@ -31,7 +30,6 @@ from reasoner.models import adapter, adapters
 
 T = TypeVar("T")
 CHECKED = 60
-WHEEL = KEPT / "wheel.tar.xz"
 HOW = (
     *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "4", "--temperature", "0.8"),
     *("--sandbox", "bubblewrap", "--workers", "24"),
@@ -54,8 +52,7 @@ def main() -> int:
     if flags.keep:
         keep(flags.output)
         return 0
-    if WHEEL.exists() and not flags.output.exists():
-        shutil.unpack_archive(WHEEL, flags.output, filter="data")
+    unpack("wheel", flags.output)
     data: Path = flags.output / "data"
     data.mkdir(parents=True, exist_ok=True)
     for name, lines in (
@@ -114,10 +111,8 @@ def question(index: int, text: str, answer: str) -> dict[str, Any]:
 def keep(wheel: Path) -> None:
     """Pack searches, rows, and what was checked: not the adapters, nor the traces of checks."""
     kept = [*wheel.glob("*/search/**/*"), *wheel.glob("checks/*/*"), *wheel.glob("*/*.json*")]
-    with tarfile.open(WHEEL, "w:xz") as archive:
-        for path in sorted(path for path in kept if path.is_file()):
-            archive.add(path, path.relative_to(wheel))
-    print(f"{WHEEL}: {WHEEL.stat().st_size / 1e6:.1f} MB")
+    packed = pack(wheel, "wheel", kept)
+    print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
 
 def ship(wheel: Path) -> None:
