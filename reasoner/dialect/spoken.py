@@ -52,6 +52,12 @@ class Opened:
     kind: Control | None = None
     spans: tuple[Span, ...] = ()
     text: str = ""
+    after: Control | None = None
+    """Prose that has ended just before: the same once more has no place."""
+
+    @property
+    def following(self) -> tuple[Control, ...]:
+        return tuple(name for name in following(self.kind) if name != self.after)
 
 
 @dataclass(frozen=True)
@@ -142,13 +148,13 @@ class Spoken:
         """What ends a completion: every control token, and the end of a turn."""
         return (*self.controls.ids, *self.tokenizer.ends)
 
-    def banned(self, kind: Control | None) -> tuple[int, ...]:
+    def banned(self, opened: Opened) -> tuple[int, ...]:
         """Added tokens that have no place inside a step."""
-        return tuple(sorted(self._added - set(self.allowed(kind))))
+        return tuple(sorted(self._added - set(self.allowed(opened))))
 
-    def allowed(self, kind: Control | None) -> tuple[int, ...]:
+    def allowed(self, opened: Opened) -> tuple[int, ...]:
         """Control tokens that have."""
-        return tuple(getattr(self.controls, name) for name in following(kind))
+        return tuple(getattr(self.controls, name) for name in opened.following)
 
     def act_ends(self, task: Task) -> tuple[str, ...]:
         """Texts at which an act is over though its core went on: what a core that was driven ended code with."""
@@ -164,14 +170,14 @@ class Spoken:
         last = ids[-1] if ids and ids[-1] in self.stops else None
         name = self.controls.name(last) if last is not None else None
         body = ids[:-1] if last is not None else ids
-        may = name in following(opened.kind)
+        may = name in opened.following
         if opened.kind is None and may and not body:
             return Heard(None, self._next(cast(Control, name), logprobs))
         if problem := self._problem(opened, body, last, may):
             return Heard(self._step("malformed", opened, ids, logprobs), problem=problem)
         kind = cast(StepKind, opened.kind)
         if may and opened.kind in PROSE and name == "end":
-            return Heard(self._step(kind, opened, ids, logprobs), Opened())
+            return Heard(self._step(kind, opened, ids, logprobs), Opened(after=opened.kind))
         if may and opened.kind in PROSE:
             step = self._step(kind, opened, body, logprobs[: len(body)])
             return Heard(step, self._next(cast(Control, name), logprobs[-1:]))
@@ -189,7 +195,7 @@ class Spoken:
         """What is wrong, in one sentence; empty when nothing is."""
         kind = opened.kind
         if kind is None:
-            return f"a step begins with one of {', '.join(_SAID)}"
+            return f"a step begins with one of {', '.join(opened.following)}"
         if not self._added.isdisjoint(body) or (last is not None and not may):
             return f"a token that has no place in it stands in {kind}"
         if last is None and kind not in PROSE:

@@ -193,8 +193,8 @@ class _Line:
             stop=wanted.stop if kind in PROSE else self._dialect.act_ends(self._task) if kind == "act" else (),
             stop_ids=self._dialect.stops,
             without=self._first_left_out(opened),
-            only=self._dialect.allowed(None) if grammar and kind is None else (),
-            never=self._dialect.banned(kind) if grammar else (),
+            only=self._dialect.allowed(opened) if grammar and kind is None else (),
+            never=self._dialect.banned(opened) if grammar else (),
         )
         self._asked += 1
         if kind:

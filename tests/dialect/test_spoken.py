@@ -105,6 +105,11 @@ def test_prose_may_end_like_every_other_step(kind: int) -> None:
     assert (thought.text, act.kind, act.text) == ("h", "act", "i") and thought.ids == (kind, 104, C.end)
 
 
+def test_prose_that_has_ended_is_not_begun_again() -> None:
+    first, again = parse(SPOKEN, [C.reflect, 104, C.end, C.reflect, 105, C.end])[:2]
+    assert first.kind == "reflect" and again.kind == "malformed"
+
+
 def test_prose_that_is_cut_off_is_a_step_and_opens_none() -> None:
     heard = SPOKEN.hear(SPOKEN.open("think", "Wait,"), Completion((32, 110), " n", "length"))
     assert heard.step and (heard.step.kind, heard.step.text) == ("think", "Wait, n") and heard.next is None
