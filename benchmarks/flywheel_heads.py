@@ -16,7 +16,7 @@ from reasoner.flywheel import heads, student
 from reasoner.flywheel.rows import Judged, Mark
 
 Row = dict[str, Any]
-SAMPLES, FOLDS = 16, 5
+SAMPLES = 16
 
 
 def selectors(pools: Mapping[str, Sequence[Row]], flags: argparse.Namespace) -> tuple[dict[str, float], ...]:
@@ -28,11 +28,9 @@ def selectors(pools: Mapping[str, Sequence[Row]], flags: argparse.Namespace) -> 
     drawn = {name: _drawn(rows, flags.quick) for name, rows in pools.items()}
     parts = [heads.places(*_read(one, name, rows, tokenizer, flags)) for name, rows in drawn.items()]
     first, *more = parts
-    tasks = sorted(set(first.tasks))
-    fold = {task: n % FOLDS for n, task in enumerate(random.Random(0).sample(tasks, len(tasks)))}
-    folds = torch.tensor([fold[task] for task in first.tasks])
+    folds = heads.folds(first.tasks)
     scores = torch.zeros(len(folds))
-    for number in range(FOLDS):
+    for number in range(heads.FOLDS):
         head = heads.fit(_joined([_where(first, folds != number), *more]))
         left = folds == number
         scores[left] = first.states[left] @ head.weight + head.bias

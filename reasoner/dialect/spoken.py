@@ -37,13 +37,6 @@ _TARGET = re.compile(r"\s*(?:step\s*)?(\d{1,4})\b[\s:.,-]*([^\n]*)", re.I)
 _FENCED = re.compile(r"\s*```[^\n]*\n(.*?)(?:^```\s*|\Z)", re.M | re.S)
 
 
-def following(kind: Control | None) -> tuple[Control, ...]:
-    """Which control tokens may come next inside a step; None is the place after a step that has ended."""
-    if kind is None:
-        return _SAID
-    return (*(name for name in _SAID if name != kind), *_CLOSED) if kind in PROSE else _CLOSED
-
-
 @dataclass(frozen=True)
 class Opened:
     """The step that is open where a core writes on: `spans` are what stands of it already, `text` their words. Without
@@ -57,7 +50,10 @@ class Opened:
 
     @property
     def following(self) -> tuple[Control, ...]:
-        return tuple(name for name in following(self.kind) if name != self.after)
+        """Which control tokens may come next: inside the step, or after one that has ended."""
+        if self.kind is None:
+            return tuple(name for name in _SAID if name != self.after)
+        return (*(name for name in _SAID if name != self.kind), *_CLOSED) if self.kind in PROSE else _CLOSED
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _KEEP = 64
 _AT_ONCE = 2048
 """Tokens of rows that are read as one, what they share counted for each."""
-_FOLDS = 5
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -132,19 +132,24 @@ def fit(given: Places, seed: int = 0) -> Head:
     Raises:
         ConfigError: the labels are all alike, or there are too few tasks to leave some out.
     """
-    tasks = sorted(set(given.tasks))
-    if len(tasks) < _FOLDS or float(given.labels.max()) - float(given.labels.min()) < 1e-6:
+    tasks = set(given.tasks)
+    if len(tasks) < FOLDS or float(given.labels.max()) - float(given.labels.min()) < 1e-6:
         raise ConfigError(
             f"a reward head cannot be fitted on {len(tasks)} tasks with labels from {float(given.labels.min()):.2f} to "
-            f"{float(given.labels.max()):.2f}: it needs {_FOLDS} tasks, and right and wrong ends of them"
+            f"{float(given.labels.max()):.2f}: it needs {FOLDS} tasks, and right and wrong ends of them"
         )
-    chance = random.Random(seed)
-    fold = {task: n % _FOLDS for n, task in enumerate(chance.sample(tasks, len(tasks)))}
-    folds = torch.tensor([fold[task] for task in given.tasks])
-    told = {penalty: auroc(_crossed(given, folds, penalty).numpy(), given.labels.numpy()) for penalty in _STRENGTHS}
+    fold = folds(given.tasks, seed)
+    told = {penalty: auroc(_crossed(given, fold, penalty).numpy(), given.labels.numpy()) for penalty in _STRENGTHS}
     best = max(_STRENGTHS, key=lambda penalty: (told[penalty], penalty))
     weight, bias = _regression(given.states, given.labels, given.weights, best)
     return Head(weight, bias, best, told[best], len(given.labels))
+
+
+def folds(tasks: Sequence[str], seed: int = 0) -> torch.Tensor:
+    """(n,) -> (n,): the number of the fold that each place is in, drawn by task, so that no task is in two."""
+    known = sorted(set(tasks))
+    fold = {task: n % FOLDS for n, task in enumerate(random.Random(seed).sample(known, len(known)))}
+    return torch.tensor([fold[task] for task in tasks])
 
 
 def write(head: Head, path: Path) -> None:
@@ -175,7 +180,7 @@ def auroc(
 def _crossed(given: Places, folds: torch.Tensor, penalty: float) -> torch.Tensor:
     """What is said of each place by a head that was not fitted on its task."""
     found = torch.zeros(len(given.labels))
-    for number in range(_FOLDS):
+    for number in range(FOLDS):
         there, left = folds != number, folds == number
         weight, bias = _regression(given.states[there], given.labels[there], given.weights[there], penalty)
         found[left] = given.states[left] @ weight + bias

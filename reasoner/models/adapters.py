@@ -15,7 +15,7 @@ from reasoner.models.store import home
 BASE = "base"
 """What is asked for to do without an adapter."""
 SHIPPED = Path(__file__).parent / "taught"
-"""By the name of the model that they are used with."""
+"""What comes with the package, each in a folder of its name."""
 
 
 def find(name: str, model: str) -> Path | None:
