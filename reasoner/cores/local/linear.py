@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from reasoner.cores.local.precision import multiplies_bfloat16
+from reasoner.cores.local.precision import packs_bfloat16
 
 
 class Linear(Protocol):
@@ -102,7 +102,7 @@ def make_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, quartered: b
 
 def _can_pack(dtype: torch.dtype) -> bool:
     if dtype == torch.bfloat16:
-        return multiplies_bfloat16()
+        return packs_bfloat16()
     return dtype == torch.float32 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import platform
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -67,12 +68,24 @@ async def test_the_same_seed_samples_the_same_whatever_the_batch(core: LocalCore
     assert other.ids != alone.ids
 
 
-@pytest.mark.parametrize("multiplies", [False, True])
+@pytest.mark.parametrize(
+    ("machine", "instruction", "by_way_of_float32", "then"),
+    [
+        ("x86_64", True, True, "bfloat16"),
+        ("x86_64", False, True, "float32"),
+        ("x86_64", False, False, "float32"),
+        ("aarch64", False, True, "bfloat16"),
+        ("aarch64", False, False, "float32"),
+    ],
+)
 def test_a_cpu_that_does_not_multiply_bfloat16_computes_in_float32_unless_told(
-    monkeypatch: pytest.MonkeyPatch, multiplies: bool
+    monkeypatch: pytest.MonkeyPatch, machine: str, instruction: bool, by_way_of_float32: bool, then: str
 ) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: multiplies)
-    assert chosen("auto", torch.device("cpu")) == ("bfloat16" if multiplies else "float32")
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instruction)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: by_way_of_float32)
+    assert chosen("auto", torch.device("cpu")) == then
     assert chosen("auto", torch.device("cuda")) == "bfloat16"
     assert chosen("bfloat16", torch.device("cpu")) == "bfloat16"
 
