@@ -2,8 +2,9 @@
 
     python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship | --keep] [-- flags of `reasoner flywheel` …]
 
-Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems) and `held-out.jsonl` (MBPP ids
-511-600, and 60 other GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
+Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (800 GSM8K problems
+with their own solutions as programs, `benchmarks/programs.py`) and `held-out.jsonl` (MBPP ids 511-600, and 60 other
+GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
 What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
 `reported.jsonl`, and a task that shares its text is not learnt from. How it searches and trains is `HOW`, sized for a
 session on two CPU cores; flags of `reasoner flywheel` given after -- win over it, such as `-- --attempts 8 --checks 3`.
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from baseline import HELD_OUT, held_out, learnt, mbpp_ids
+from programs import program
 from records import ROOT, pack, unpack
 
 from reasoner import models
@@ -33,7 +35,7 @@ CHECKED = 60
 HOW = (
     *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "4", "--temperature", "0.8"),
     *("--sandbox", "bubblewrap", "--workers", "24"),
-    *("--context", "512", "--each", "2", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
+    *("--context", "512", "--each", "3", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
 )
 
 
@@ -43,6 +45,7 @@ def main() -> int:
     parser.add_argument("--generations", type=int, default=2)
     parser.add_argument("--code", type=int, default=374, metavar="N", help="MBPP tasks (default 374, all)")
     parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
+    parser.add_argument("--worked", type=int, default=800, metavar="N", help="worked GSM8K problems (default 800)")
     parser.add_argument("--most", type=int, default=240, metavar="N", help="tokens of one attempt (default 240)")
     parser.add_argument("--ship", action="store_true", help="make what was promoted the default core")
     parser.add_argument("--keep", action="store_true", help="pack what is in the directory, and end")
@@ -57,13 +60,15 @@ def main() -> int:
     data.mkdir(parents=True, exist_ok=True)
     for name, lines in (
         ("tasks", taught(flags.data, flags.code, flags.questions)),
+        ("worked", worked(flags.data, flags.worked)),
         ("held-out", checked(flags.data)),
         ("reported", reported(flags.data)),
     ):
         (data / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (data / "settings.toml").write_text(f"[search]\nmax_tokens = {flags.most}\n")
     turn = ["flywheel", data / "tasks.jsonl", "--held-out", data / "held-out.jsonl", "-o", flags.output]
-    turn += ["--measured", data / "reported.jsonl", "--config", data / "settings.toml", *HOW]
+    turn += ["--worked", data / "worked.jsonl", "--measured", data / "reported.jsonl"]
+    turn += ["--config", data / "settings.toml", *HOW]
     code = reasoner([*map(str, turn), "--generations", str(flags.generations), *flags.more])
     if not code and flags.ship:
         ship(flags.output)
@@ -76,6 +81,18 @@ def taught(data: Path, code: int, questions: int) -> Iterator[dict[str, Any]]:
     yield from shuffled([*shuffled(tasks)[:code], *shuffled(problems)[:questions]])
 
 
+def worked(data: Path, count: int) -> Iterator[dict[str, Any]]:
+    """Of the problems that nothing is measured on, those whose solution is a clear program, in an order drawn."""
+    measured = {question["task_id"] for lines in (checked(data), reported(data)) for question in lines}
+    found = []
+    for index, record in enumerate(_whole(data)):
+        code = program(record["question"], record["answer"])
+        if code and f"gsm8k/{index}" not in measured:
+            answer = record["answer"].rpartition("####")[2].strip()
+            found.append({**question(index, record["question"], answer), "solution": code})
+    yield from shuffled(found)[:count]
+
+
 def shuffled(given: Sequence[T]) -> list[T]:
     return random.Random(0).sample(given, len(given))
 
@@ -85,11 +102,11 @@ def checked(data: Path) -> Iterator[dict[str, Any]]:
     yield from mbpp(data, "mbpp-validation")
     path = data / "gsm8k_train.jsonl"
     taken = {index for index, *_ in (*learnt(path), *held_out(path))}
-    whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    whole = _whole(data)
     rest = [index for index in range(len(whole)) if index not in taken]
     assert len(taken) >= HELD_OUT
     for index in sorted(random.Random(2).sample(rest, CHECKED)):
-        record = json.loads(whole[index])
+        record = whole[index]
         yield question(index, record["question"], record["answer"].rpartition("####")[2].strip())
 
 
@@ -102,6 +119,12 @@ def mbpp(data: Path, name: str) -> Iterator[dict[str, Any]]:
     ids = mbpp_ids(name)
     records = map(json.loads, (data / "mbpp.jsonl").read_text(encoding="utf-8").splitlines())
     return ({**record, "task_id": f"mbpp/{record['task_id']}"} for record in records if record["task_id"] in ids)
+
+
+def _whole(data: Path) -> list[dict[str, Any]]:
+    """The records of GSM8K's training file, whose last line may be cut."""
+    lines = (data / "gsm8k_train.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def question(index: int, text: str, answer: str) -> dict[str, Any]:

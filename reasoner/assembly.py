@@ -46,10 +46,11 @@ async def assemble(
     environment: Mapping[str, str] = os.environ,
     permit: Permit | None = None,
     strategy: Strategy | None = None,
+    core: Core | None = None,
 ) -> AsyncIterator[Reasoner]:
     """Open the core and the sandbox that `config` names, and close both at the end. `progress` is told, from other
     threads, what is still needed; `environment` holds the server's key, `OPENAI_API_KEY`; `permit` is asked about hosts
-    that `config` does not allow, if it says so; `strategy` takes the place of the one that it names.
+    that `config` does not allow, if it says so; `strategy` and `core` take the place of those that it names.
 
     Raises:
         ConfigError, ModelError, CoreError, SandboxError: one of them cannot be had; the other is closed.
@@ -57,15 +58,15 @@ async def assemble(
     config = (config or Config()).settled()
     check(config)
     watched = _Abandonable(progress or Silent())
-    core, sandbox = await _side_by_side(
-        _core(config.core, watched, environment),
+    opened, sandbox = await _side_by_side(
+        _given(core) if core else _core(config.core, watched, environment),
         open_sandbox(config.sandbox.kind, python=config.sandbox.python or None, progress=watched.tell),
         watched,
     )
     try:
-        yield put_together(config, core, sandbox, permit, strategy)
+        yield put_together(config, opened, sandbox, permit, strategy)
     finally:
-        await asyncio.gather(core.close(), sandbox.close())
+        await asyncio.gather(opened.close(), sandbox.close())
 
 
 def check(config: Config) -> Toolbox:
@@ -129,6 +130,10 @@ async def _side_by_side(
             if not isinstance(opened, BaseException):
                 await opened.close()
         raise
+
+
+async def _given(core: Core) -> Core:
+    return core
 
 
 async def _core(config: CoreConfig, progress: Progress, environment: Mapping[str, str]) -> Core:

@@ -20,7 +20,7 @@ from reasoner.cli.run import work
 from reasoner.cli.screen import Screen
 from reasoner.cli.settings import settings
 from reasoner.cli.train import Ending, low, place, recipe, threads
-from reasoner.config import BudgetConfig, Config
+from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.dialect.spoken import Spoken
 from reasoner.errors import ConfigError
 from reasoner.flywheel import files, gate, generations
@@ -30,8 +30,12 @@ from reasoner.flywheel.reading import Wanted, gather, traces
 from reasoner.flywheel.rows import weighed
 from reasoner.flywheel.sides import Sides, apart
 from reasoner.flywheel.vocabulary import context, speaking
+from reasoner.flywheel.worked import NAME as WORKED
+from reasoner.flywheel.worked import WorkedCore
 from reasoner.models import adapter, adapters
 from reasoner.models.directory import digest
+from reasoner.protocols import Core
+from reasoner.tasks.worked import read_worked
 from reasoner.types import Task
 
 TOKENS = 4_000
@@ -43,12 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     screen = Screen(arguments.quiet)
     sides, sources = _sides(arguments)
+    worked = tuple(read_worked(arguments.worked, arguments.visible)) if arguments.worked else ()
     for reason, n in sides.left_out.items():
         screen.say(f"left out  {n} {reason}")
     with screen.progress() as progress:
         base = models.resolve(config.core.model or models.default(), progress=progress)
     first = adapters.find(config.core.adapter, base.name)
-    wheel = _Wheel(arguments, config, screen, sides, sources, base, str(first or adapters.BASE))
+    wheel = _Wheel(arguments, config, screen, sides, sources, base, str(first or adapters.BASE), worked)
     for number in range(1, arguments.generations + 1):
         if code := wheel.turn(number):
             screen.say("stopped   the same command goes on from here")
@@ -97,13 +102,14 @@ class _Wheel:
 
     def __init__(
         self, arguments: argparse.Namespace, config: Config, screen: Screen, sides: Sides, sources: Mapping[str, Any],
-        base: Path, first: str,
+        base: Path, first: str, worked: Sequence[tuple[Task, str]] = (),
     ) -> None:  # fmt: skip
         self.root: Path = arguments.output.resolve()
         self.base, self.first = base, first
         self._arguments, self._config, self._screen = arguments, config, screen
         self._checking = checking(arguments, config)
         self._sides, self._sources = sides, sources
+        self._worked = worked
 
     @property
     def found(self) -> list[Generation]:
@@ -120,6 +126,7 @@ class _Wheel:
         paths, parent = Paths(self.root, number), self.best
         stages: Sequence[Callable[[], int]] = (
             lambda: self._search(paths, parent),
+            lambda: self._work_through(paths),
             lambda: self._rows(paths),
             lambda: self._teach(paths),
             lambda: self._check(paths, parent),
@@ -138,11 +145,21 @@ class _Wheel:
         self._screen.say(f"generation {paths.number}: searching with {Path(parent).name}")
         return self._run(self._config, parent, paths.search, _jobs(self._sides.train, epochs))
 
+    def _work_through(self, paths: Paths) -> int:
+        """What the data set's own solutions come to, as records of the core that is to be taught."""
+        if not self._worked:
+            return 0
+        self._screen.say(f"generation {paths.number}: running {len(self._worked)} worked solutions")
+        core = WorkedCore(speaking(self.base), self._worked, context(self.base))
+        config = replace(self._config, search=SearchConfig("best_of_n", attempts=1, width=1), budget=BudgetConfig())
+        return self._run(config, WORKED, paths.worked, _jobs([task for task, _ in self._worked], range(1)), core)
+
     def _rows(self, paths: Paths) -> int:
         if paths.rows.exists():
             return 0
         vocabulary = speaking(self.base)
-        answers = {task.id: task.answer for task in self._sides.train if task.answer}
+        tasks = [*self._sides.train, *(task for task, _ in self._worked)]
+        answers = {task.id: task.answer for task in tasks if task.answer}
         given, most = self._arguments, context(self.base)
         wanted = Wanted(
             min(given.context or most, most),
@@ -152,7 +169,7 @@ class _Wheel:
             rows=given.rows,
             seed=self._config.search.seed,
         )
-        found = gather(traces(paths.searches), Spoken(vocabulary), wanted)
+        found = gather(traces(paths.learnt_from), Spoken(vocabulary), wanted)
         count = files.write(map(files.sft_line, weighed(found.rows)), paths.rows)
         self._screen.say(f"generation {paths.number}: {count} rows of {len(found.tasks)} tasks")
         for reason, n in (+found.left_out).items():
@@ -187,11 +204,12 @@ class _Wheel:
         jobs = _jobs(self._sides.held_out, range(self._arguments.checks))
         return self._run(self._checking, core, paths.check(core), jobs)
 
-    def _run(self, config: Config, core: str, into: Path, jobs: list[Job]) -> int:
+    def _run(self, config: Config, core: str, into: Path, jobs: list[Job], given: Core | None = None) -> int:
+        """`core` by name, or the one that is `given` under that name."""
         config = replace(config, core=replace(config.core, adapter=core))
         held = {"version": version("reasoner"), "config": config.resolved(), "problems": self._sources}
         with Folder(into, held) as folder:
-            code = work(config, jobs, folder, self._screen, self._arguments.workers)
+            code = work(config, jobs, folder, self._screen, self._arguments.workers, core=given)
             summary = summarise(folder.records(), len(jobs))
             folder.write_summary(asdict(summary))
         self._screen.say(f"          {summary.solved} of {summary.graded} solved, {summary.tokens:,} tokens")
@@ -210,7 +228,12 @@ class _Wheel:
             paths.adapter.name,
             known.digest,
             known.lineage,
-            {**self._sources, "searched": len(self._sides.train), "checked": len(self._sides.held_out)},
+            {
+                **self._sources,
+                "searched": len(self._sides.train),
+                "worked": len(self._worked),
+                "checked": len(self._sides.held_out),
+            },
             {"search": self._config.resolved(), "check": self._checking.resolved()},
             decision,
         )

@@ -46,6 +46,7 @@ from reasoner.errors import (
 )
 from reasoner.ledger import UNBOUNDED, Budget
 from reasoner.models.progress import Progress
+from reasoner.protocols import Core
 from reasoner.repl.printable import one_line
 from reasoner.repl.progress import Tally
 from reasoner.telemetry import missing
@@ -104,9 +105,10 @@ def work(
     *,
     ray: str = "",
     within: Budget = UNBOUNDED,
+    core: Core | None = None,
 ) -> int:
     """Do what is left, here or on the nodes of the cluster `ray`; the code of a signal that ended it, or of what was
-    left because `within` is spent, else 0."""
+    left because `within` is spent, else 0. `core` takes the place of the one that `config` names, here."""
     done = sum(job.key in folder.done for job in jobs)
     if done:
         screen.say(f"{done} of {len(jobs)} are done already")
@@ -123,7 +125,7 @@ def work(
         signals.cancel_this_task()
         async with AsyncExitStack() as opened:
             with screen.progress() as progress:
-                maker, admission = await _maker(config, opened, progress, workers, ray)
+                maker, admission = await _maker(config, opened, progress, workers, ray, core)
             solved = _summary(folder, jobs).solved
             with screen.run(Tally(time.monotonic, len(jobs), done, solved)) as watcher:
                 await drive(maker, jobs, folder, admission, watcher=watcher, within=within)
@@ -136,12 +138,17 @@ def work(
 
 
 async def _maker(
-    config: Config, opened: AsyncExitStack, progress: Progress, workers: int | None, ray: str
+    config: Config,
+    opened: AsyncExitStack,
+    progress: Progress,
+    workers: int | None,
+    ray: str,
+    core: Core | None = None,
 ) -> tuple[Maker, Admission]:
     """Who makes the attempts, and how many at once."""
     if not ray:
         open_more_files()
-        here = Here(await opened.enter_async_context(assemble(config, progress=progress)))
+        here = Here(await opened.enter_async_context(assemble(config, progress=progress, core=core)))
         return here, Admission(workers, here.core.rows)
     from reasoner.batch.cluster import connected
 

@@ -175,6 +175,9 @@ def _flywheel(parser: Parser) -> None:
     tasks.add_argument(
         "--measured", metavar="FILE", action="append", default=[], type=Path, help="learn from none of its tasks either"
     )
+    tasks.add_argument(
+        "--worked", metavar="FILE", type=Path, help="tasks with a `solution` beside: those that pass are learnt too"
+    )
     tasks.add_argument("--limit", metavar="N", type=flags.count, help="search the first N")
     tasks.add_argument("--check", metavar="N", type=flags.count, help="measure on N of them, drawn by --seed")
     tasks.add_argument(

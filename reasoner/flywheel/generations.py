@@ -4,6 +4,7 @@
     1/rows.jsonl        what they teach, with those of all generations before
     1/taught-1/         the adapter
     1/generation.json   where it comes from, and what the gate said; written last
+    worked/             a run of the solutions that a data set brings, where there are some
     checks/NAME/        a run over the tasks that are held out, by each core: `base`, `taught-1`, …
 
 Every stage goes on from what is there, so the same call goes on after an interrupt.
@@ -71,9 +72,15 @@ class Paths:
         return (self.adapter / adapter.MANIFEST).is_file()
 
     @property
-    def searches(self) -> list[Path]:
-        """Traces of this generation and of all before it."""
-        return [Paths(self.root, n).search / "traces" for n in range(1, self.number + 1)]
+    def worked(self) -> Path:
+        """Of all generations."""
+        return self.root / "worked"
+
+    @property
+    def learnt_from(self) -> list[Path]:
+        """Traces of this generation and of all before it, and of solutions that were given."""
+        searches = [Paths(self.root, n).search for n in range(1, self.number + 1)]
+        return [run / "traces" for run in (*searches, *([self.worked] if self.worked.exists() else []))]
 
     def check(self, core: str) -> Path:
         """Of the core with this name or path."""

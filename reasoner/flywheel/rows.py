@@ -11,9 +11,9 @@ from typing import Literal
 
 from reasoner.types import Span, Step
 
-Kind = Literal["solved", "turned", "risen", "reference"]
+Kind = Literal["solved", "turned", "risen"]
 """`solved`: a branch whose end was verified. `turned`: a failed one that saw it and stepped back. `risen`: one that was
-verified after it had been given a lesson. `reference`: told from a data set's own solution."""
+verified after it had been given a lesson."""
 
 
 @dataclass(frozen=True)

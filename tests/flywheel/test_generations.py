@@ -32,7 +32,7 @@ def test_the_last_one_that_was_promoted_searches_next(tmp_path: Path) -> None:
 
 
 def test_rows_come_from_all_searches_so_far(tmp_path: Path) -> None:
-    assert Paths(tmp_path, 2).searches == [tmp_path / n / "search" / "traces" for n in "12"]
+    assert Paths(tmp_path, 2).learnt_from == [tmp_path / n / "search" / "traces" for n in "12"]
 
 
 def test_a_broken_record_is_named(tmp_path: Path) -> None:
