@@ -3,7 +3,7 @@
 A recovery makes two rows, each a context that the runtime really produces. The branch that failed: what it did is read,
 up to where its core can see that it failed, and what is learnt is to say so and to step back, with a lesson. The branch
 that came after: the lesson stands there as one forced line, and what is learnt is what passed. Nothing is learnt from a
-failure that no core can see, nor from a search in which nothing passed. Pure.
+failure that no core can see; to step back from one that it can is right whatever comes after. Pure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ def _unlearnt(task: Task, steps: Sequence[Step]) -> Iterator[Step]:
 
 @dataclass(frozen=True)
 class Fall:
-    """A driven branch up to the observation at which its core could see that it had failed, in its node `at`."""
+    """A branch up to the observation at which its core could see that it had failed, in its node `at`."""
 
     at: NodeId
     steps: tuple[Step, ...]
@@ -86,11 +86,11 @@ def taught(dialect: Spoken, trace: Trace, reference: str | None = None) -> Taugh
     ends = [end for node in passed if not _made(search, node) and _shown(end := _end(search, node))]
     episodes = [*ends, *(Episode(tree.task, "turned", tuple(steps)) for steps in given_up(search))]
     clean = [list(end.steps) for end in ends if not any(seen(search.task, step) for step in end.steps)]
-    if best := min(clean, key=lambda steps: len(written(steps).ids), default=None):
-        for fall in falls(search, failed):
-            episodes.append(Episode(tree.task, "turned", tuple(fallen(search, fall))))
-            if not fall.back:
-                episodes.append(Episode(tree.task, "risen", tuple(risen(search, fall, best))))
+    best = min(clean, key=lambda steps: len(written(steps).ids), default=None)
+    for fall in falls(search, failed):
+        episodes.append(Episode(tree.task, "turned", tuple(fallen(search, fall))))
+        if best and not fall.back:
+            episodes.append(Episode(tree.task, "risen", tuple(risen(search, fall, best))))
     pairs = [pair for good in passed for pair in _pairs(search, good, failed)][:_FEW]
     return Taught(tuple(episodes), tuple(pairs), tuple(judged(search)))
 
@@ -128,13 +128,21 @@ def given_up(search: Search) -> Iterator[list[Step]]:
 
 
 def falls(search: Search, failed: Sequence[NodeId]) -> Iterator[Fall]:
-    """Where driven branches that ended badly could be seen to fail; a core that speaks steps back itself."""
+    """Where branches that ended badly could be seen to fail. A core that speaks and was heard after that has said
+    itself what it made of it."""
     found = set[NodeId]()
     for node in failed:
-        fall = None if is_spoken(search.dialect, search.tree.path(node)) else _fall(search, node)
-        if fall and fall.at not in found:
+        fall = _fall(search, node)
+        if fall and fall.at not in found and not _heard_after(search, node, fall):
             found.add(fall.at)
             yield fall
+
+
+def _heard_after(search: Search, node: NodeId, fall: Fall) -> bool:
+    """Whether a core that speaks went on after a failure that it could see."""
+    spoke = is_spoken(search.dialect, search.tree.path(node))
+    at_the_end = fall.at == node and search.tree[node].steps[-1].kind == "observe" and not search.tree.children(node)
+    return spoke and not at_the_end
 
 
 def _fall(search: Search, node: NodeId) -> Fall | None:

@@ -16,6 +16,7 @@ from reasoner.flywheel.lessons import outcomes, taught
 from reasoner.flywheel.rows import row, written
 from reasoner.flywheel.told import closed, parts_of, sliced
 from reasoner.ledger import Cost
+from reasoner.suites import report
 from reasoner.trace import Added, Began, Event, Finished, Opened, Trace
 from reasoner.tree import Tree
 from reasoner.types import (
@@ -160,9 +161,40 @@ def test_an_outcome_is_learnt_where_the_solution_ends_and_its_tests_have_said_no
         assert spelt(one.ids).endswith(f"<|act|>{code}\n<|end|>") and one.marks[0].at == len(one.ids)
 
 
-def test_a_search_that_found_nothing_teaches_no_row() -> None:
+def test_a_search_that_found_nothing_teaches_to_step_back_and_no_code() -> None:
     found = taught(SPOKEN, recorded((BAD, False)))
-    assert not found.episodes and not found.pairs and found.judged
+    assert [episode.kind for episode in found.episodes] == ["turned"] and not found.pairs and found.judged
+    (turned,) = map(row, found.episodes)
+    assert learnt(turned.ids, turned.learnt).startswith("<|reflect|>The result is wrong.<|backtrack|>0 ")
+
+
+def spoke(code: str) -> list[Step]:
+    """What an attempt of a core that speaks leaves in a node, when its tests failed and ended it."""
+    observed = attempt(code, False)[-1]
+    assert observed.result is not None
+    said = SPOKEN.observe(1, SPOKEN.tests(report(observed.result)))
+    return [SPOKEN.said("act", TOKENIZER.encode(f"{code}\n")), replace(said, result=observed.result)]
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_core_that_speaks_learns_to_step_back_where_nobody_heard_it_after_its_failure(heard: bool) -> None:
+    trace = recorded(task=TASK)
+    tree = trace.tree()
+    events = list(trace.events)
+    head = tree.opened(Expand(0, "attempt", Sampling()))
+    node = tree.add(head, spoke(BAD), "w", [Verdict(0.0, "visible")], Cost())
+    events += [Opened(head), Added(tree[node], head.id)]
+    if heard:
+        after = tree.opened(Expand(node, "attempt", Sampling()))
+        thought = [SPOKEN.said("reflect", TOKENIZER.encode("Hm."))]
+        events += [Opened(after), Added(tree[tree.add(after, thought, "w", [], Cost())], after.id)]
+    found = [row(episode) for episode in taught(SPOKEN, Trace(events)).episodes]
+    assert [one.kind for one in found] == ([] if heard else ["turned"])
+    for one in found:
+        assert BAD in spelt(one.ids) and BAD not in learnt(one.ids, one.learnt)
+        assert (
+            learnt(one.ids, one.learnt) == "<|reflect|>The result is wrong.<|backtrack|>0 returned 1, expected 2<|end|>"
+        )
 
 
 def test_a_core_that_is_told_its_tests_passed_is_not_taught_to_mistrust_them() -> None:
