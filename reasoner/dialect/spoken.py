@@ -33,7 +33,7 @@ _SAID: tuple[Control, ...] = ("think", "act", "reflect", "backtrack", "answer")
 _CLOSED: tuple[Control, ...] = ("end",)
 _LESSON = 240
 """Characters of a lesson."""
-_TARGET = re.compile(r"\s*(?:step\s*)?(\d{1,4})\b[\s:.,-]*([^\n]*)", re.I)
+_TARGET = re.compile(r"\s*(?:step\s*)?(\d{1,4})(?!\d)[\s:.,-]*([^\n]*)", re.I)
 _FENCED = re.compile(r"\s*```[^\n]*\n(.*?)(?:^```\s*|\Z)", re.M | re.S)
 
 

@@ -178,6 +178,7 @@ def test_no_control_token_comes_in_through_any_hole() -> None:
         (" step 0: start anew\nand more", (0, "start anew")),
         ("1", (1, "")),
         ("1. mind the sign", (1, "mind the sign")),
+        ("0TypeError: no", (0, "TypeError: no")),
         ("back", None),
         ("", None),
         ("12345 x", None),
