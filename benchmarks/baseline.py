@@ -41,6 +41,7 @@ from reasoner.config import Config, CoreConfig, SandboxConfig
 from reasoner.dialect.driven import Driven
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.estimates import pass_at
+from reasoner.models.adapters import BASE
 from reasoner.protocols import Sandbox
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
@@ -204,7 +205,8 @@ async def record(flags: argparse.Namespace, out: Path) -> list[Row]:
     rows = read(out)
     mend(out, rows)
     done = {(row["task"], row["sample"]) for row in rows}
-    config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
+    core = CoreConfig(model=flags.model, adapter=BASE, dtype=flags.dtype)
+    config = Config(core=core, sandbox=SandboxConfig(kind=flags.sandbox))
     async with assemble(config) as reasoner:
         turns, graders = asyncio.Semaphore(flags.rows), asyncio.Semaphore(2)
 

@@ -13,6 +13,7 @@ from reasoner.assembly import assemble
 from reasoner.batch import Folder, Job, Selection, read_problems, run
 from reasoner.config import BudgetConfig, Config, CoreConfig, SandboxConfig, SearchConfig
 from reasoner.errors import SandboxError
+from reasoner.models.adapters import BASE
 
 MBPP = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "mbpp.jsonl"
 SEARCHES = {"single": SearchConfig(strategy="single", max_tokens=256), "default": SearchConfig(max_tokens=256)}
@@ -31,7 +32,7 @@ def real(flags: Namespace) -> dict[str, Any]:
     for kind in flags.sandbox or ("bubblewrap", "docker"):
         for name in flags.strategy or SEARCHES:
             config = Config(
-                CoreConfig(model=flags.model or (SMALL if flags.quick else "")),
+                CoreConfig(model=flags.model or (SMALL if flags.quick else ""), adapter=BASE),
                 SandboxConfig(kind),  # type: ignore[arg-type]
                 SEARCHES[name],
                 budget=BudgetConfig(tokens=flags.tokens),

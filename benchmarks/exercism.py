@@ -42,7 +42,8 @@ def main() -> None:
     tasks = [load(path) for path in sorted(flags.tasks.iterdir()) if path.is_dir()]
     if flags.quick:
         tasks = [task for task in tasks if task.id in QUICK]
-    name = "-".join(["exercism", flags.sandbox, flags.dtype, str(flags.tokens), *(["quick"] if flags.quick else [])])
+    core = [] if flags.core == "base" else [flags.core.strip("./").replace("/", "-")]
+    name = "-".join(["exercism", *core, flags.sandbox, flags.dtype, str(flags.tokens), *["quick"] * flags.quick])
     kept = ROOT / "runs" / f"{name}.jsonl"
     rows = asyncio.run(measure(flags, tasks, kept))
     print(table(rows))
@@ -54,6 +55,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tasks", type=Path, default=ROOT.parent / "shared" / "data" / "exercism")
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--model", default=CoreConfig.model)
+    parser.add_argument("--core", default="base", help="an adapter by name or path (default base, without one)")
     parser.add_argument("--dtype", default=CoreConfig.dtype, help="of the core's weights")
     parser.add_argument("--tokens", type=int, default=4000, help="budget of one task, computed tokens (default 4000)")
     parser.add_argument("--side-by-side", type=int, default=4, help="tasks in flight; their heads share one batch")
@@ -68,7 +70,8 @@ async def measure(flags: argparse.Namespace, tasks: list[Task], kept: Path) -> l
     kept.parent.mkdir(exist_ok=True)
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     done = {(row["arm"], row["task"]) for row in rows}
-    config = Config(core=CoreConfig(model=flags.model, dtype=flags.dtype), sandbox=SandboxConfig(kind=flags.sandbox))
+    core = CoreConfig(model=flags.model, adapter=flags.core, dtype=flags.dtype)
+    config = Config(core=core, sandbox=SandboxConfig(kind=flags.sandbox))
     turns = asyncio.Semaphore(flags.side_by_side)
 
     async def one(reasoner: Reasoner, arm: str, task: Task) -> None:

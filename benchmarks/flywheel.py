@@ -23,14 +23,14 @@ import asyncio
 import json
 import random
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from baseline import mbpp_ids
 from flywheel_heads import SAMPLES, selectors
-from flywheel_live import ARMS, RUNS, Row, again, live, parsed, untrained
+from flywheel_live import ARMS, RUNS, Row, again, failures, live, parsed, untrained
 from records import ROOT, pack, read, recording, unpack
 
 from reasoner.config import SearchConfig, SpeechConfig
@@ -108,15 +108,25 @@ def episodes(name: str, core: str, ids: Sequence[str], flags: argparse.Namespace
 
 
 def backtrack(flags: argparse.Namespace) -> Figures:
-    """Nodes whose tests failed, then each arm from there."""
+    """Nodes whose tests failed, then each arm from there: of all, and by how they failed."""
     ids = chosen(flags)
     episodes("trained", flags.core, ids, flags)
-    arms = {arm: asyncio.run(again(arm, flags.core, ids, flags)) for arm in ARMS}
-    shares = {arm: solved(rows) for arm, rows in arms.items()}
+    arms = {arm: solved(asyncio.run(again(arm, flags.core, ids, flags))) for arm in ARMS}
+    how = failures(flags.core, ids, flags)
+    found = {"backtrack": _arms(arms, how, flags)}
+    for kind in sorted(set(how.values())):
+        found[f"backtrack: {kind}"] = _arms(arms, [task for task, one in how.items() if one == kind], flags)
+    return found
+
+
+def _arms(arms: Mapping[str, dict[str, float]], tasks: Iterable[str], flags: argparse.Namespace) -> Figure:
+    """Stepping back against the better of the other two, over these tasks."""
+    wanted = set(tasks)
+    shares = {arm: {task: share for task, share in found.items() if task in wanted} for arm, found in arms.items()}
     other = max((arm for arm in ARMS if arm != "backtrack"), key=lambda arm: mean(shares[arm].values()))
     by = paired(shares[other], shares["backtrack"])
     told = ", ".join(f"{arm} {points(mean(found.values()))}" for arm, found in shares.items())
-    return {"backtrack": against_other(by, 5, f"{told}, of {by.tasks} failed nodes, {flags.left} tokens left")}
+    return against_other(by, 5, f"{told}, of {by.tasks} failed nodes, {flags.left} tokens left")
 
 
 def equal(flags: argparse.Namespace) -> Figures:

@@ -18,12 +18,13 @@ from reasoner.assembly import assemble
 from reasoner.config import BudgetConfig, Config, CoreConfig, SandboxConfig, SearchConfig, SpeechConfig
 from reasoner.dialect.control import NAMES
 from reasoner.dialect.spoken import Opened, Spoken, parse
+from reasoner.flywheel.failures import wrong
 from reasoner.ledger import Budget
 from reasoner.models import adapter, adapters
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
 from reasoner.trace import Added, Recorder, Trace, read
-from reasoner.types import Task
+from reasoner.types import Step, Task
 
 Row = dict[str, Any]
 RUNS = ROOT / "runs" / "flywheel"
@@ -87,6 +88,16 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
     todo = [task for task in tasks(list(fell), flags) if task.id not in found]
     await _all(config, todo, one, kept, found)
     return {task: found[task] for task in fell if task in found}
+
+
+def failures(core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, str]:
+    """By task whose first code failed, how it did, in a few words."""
+    found = ((task, _fell(_trace(EPISODES, core, task))) for task in tasks(ids, flags))
+    return {task.id: wrong(task, _observed(past)) for task, past in found if past}
+
+
+def _observed(past: Trace) -> Step:
+    return next(step for step in reversed(past.tree().nodes[-1].steps) if step.kind == "observe")
 
 
 def parsed(reasoner: Reasoner, trace: Trace) -> Row:

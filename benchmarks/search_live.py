@@ -12,7 +12,8 @@ from records import ROOT
 
 from reasoner import models
 from reasoner.assembly import assemble
-from reasoner.config import BudgetConfig, Config, SearchConfig
+from reasoner.config import BudgetConfig, Config, CoreConfig, SearchConfig
+from reasoner.models.adapters import BASE
 from reasoner.models.directory import digest
 from reasoner.tasks import read_jsonl
 from reasoner.types import Task
@@ -33,7 +34,8 @@ async def live(name: str, search: SearchConfig, ids: Sequence[str], flags: argpa
     found = {row["task"]: row for row in rows}
     tasks = [t for t in read_jsonl(flags.data / "mbpp.jsonl", visible="all") if t.id in ids and t.id not in found]
     if tasks:
-        await _search(Config(search=search, budget=BudgetConfig(tokens=flags.tokens)), tasks, kept, found)
+        config = Config(CoreConfig(adapter=BASE), search=search, budget=BudgetConfig(tokens=flags.tokens))
+        await _search(config, tasks, kept, found)
     return {task: found[task] for task in ids if task in found}
 
 
