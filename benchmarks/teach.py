@@ -2,7 +2,7 @@
 
     python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship | --keep] [-- flags of `reasoner flywheel` …]
 
-Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (800 GSM8K problems
+Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (500 GSM8K problems
 with their own solutions as programs, `benchmarks/programs.py`) and `held-out.jsonl` (MBPP ids 511-600, and 60 other
 GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
 What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
@@ -34,8 +34,8 @@ T = TypeVar("T")
 CHECKED = 60
 HOW = (
     *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "4", "--temperature", "0.8"),
-    *("--sandbox", "bubblewrap", "--workers", "24"),
-    *("--context", "512", "--each", "3", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
+    *("--core", "base", "--sandbox", "bubblewrap", "--workers", "24"),
+    *("--context", "512", "--each", "2", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
 )
 
 
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--generations", type=int, default=2)
     parser.add_argument("--code", type=int, default=374, metavar="N", help="MBPP tasks (default 374, all)")
     parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
-    parser.add_argument("--worked", type=int, default=800, metavar="N", help="worked GSM8K problems (default 800)")
+    parser.add_argument("--worked", type=int, default=500, metavar="N", help="worked GSM8K problems (default 500)")
     parser.add_argument("--most", type=int, default=240, metavar="N", help="tokens of one attempt (default 240)")
     parser.add_argument("--ship", action="store_true", help="make what was promoted the default core")
     parser.add_argument("--keep", action="store_true", help="pack what is in the directory, and end")
@@ -56,6 +56,7 @@ def main() -> int:
         keep(flags.output)
         return 0
     unpack("wheel", flags.output)
+    put_back(flags.output)
     data: Path = flags.output / "data"
     data.mkdir(parents=True, exist_ok=True)
     for name, lines in (
@@ -138,13 +139,26 @@ def keep(wheel: Path) -> None:
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
 
+def put_back(wheel: Path) -> None:
+    """The adapter that was promoted last, where it is not in a directory that was unpacked: it is the shipped one."""
+    found = generations.read(wheel)
+    best = Path(generations.best(wheel.resolve(), found))
+    last = next((one for one in reversed(found) if one.core == best.name), None)
+    if last and not best.exists() and adapter.read(shipped()).digest == last.digest:
+        shutil.copytree(shipped(), best)
+
+
+def shipped() -> Path:
+    return adapters.SHIPPED / models.default()
+
+
 def ship(wheel: Path) -> None:
     """Copy the adapter that was promoted last, without what training left beside it."""
     best = generations.best(wheel.resolve(), generations.read(wheel))
     if best == adapters.BASE:
         print("nothing was promoted, so nothing is shipped")
         return
-    place = adapters.SHIPPED / models.resolve(models.default()).name
+    place = shipped()
     files = [adapter.MANIFEST, *adapter.read(Path(best)).files]
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
