@@ -1,6 +1,6 @@
 """What teaching a core brings: protocol, steps back, what is solved, what a reward head tells, the next generation.
 
-    python benchmarks/flywheel.py --core ADAPTER [--rows ROW …] [--wheel DIR] [--quick]
+    python benchmarks/flywheel.py [--core ADAPTER] [--rows ROW …] [--wheel DIR] [--quick]
 
     protocol      500 episodes on MBPP test at temperature 0.8, nothing masked: share of steps that parse, with the
                   untrained control tokens beside it on 50 of them
@@ -51,7 +51,9 @@ class Missing(Exception):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--core", metavar="ADAPTER", default="", help="path or name of the trained adapter")
+    parser.add_argument(
+        "--core", metavar="ADAPTER", default="", help="path or name of the trained adapter (default: the shipped one)"
+    )
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--set", default="mbpp-short", choices=("mbpp-short", "mbpp-test", "mbpp-validation"))
     parser.add_argument("--left", type=int, default=500, help="tokens left in row `backtrack` (default 500)")

@@ -2,7 +2,7 @@
 
     python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship | --keep] [-- flags of `reasoner flywheel` …]
 
-Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (500 GSM8K problems
+Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (800 GSM8K problems
 with their own solutions as programs, `benchmarks/programs.py`) and `held-out.jsonl` (MBPP ids 511-600, and 60 other
 GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
 What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
@@ -35,7 +35,7 @@ CHECKED = 60
 HOW = (
     *("--visible", "first", "--strategy", "best_of_n", "--attempts", "4", "--width", "4", "--temperature", "0.8"),
     *("--core", "base", "--sandbox", "bubblewrap", "--workers", "24"),
-    *("--context", "512", "--each", "2", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
+    *("--context", "512", "--each", "3", "--batch", "8", "--rate", "4e-4", "--epochs", "1"),
 )
 
 
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--generations", type=int, default=2)
     parser.add_argument("--code", type=int, default=374, metavar="N", help="MBPP tasks (default 374, all)")
     parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
-    parser.add_argument("--worked", type=int, default=500, metavar="N", help="worked GSM8K problems (default 500)")
+    parser.add_argument("--worked", type=int, default=800, metavar="N", help="worked GSM8K problems (default 800)")
     parser.add_argument("--most", type=int, default=240, metavar="N", help="tokens of one attempt (default 240)")
     parser.add_argument("--ship", action="store_true", help="make what was promoted the default core")
     parser.add_argument("--keep", action="store_true", help="pack what is in the directory, and end")
