@@ -133,8 +133,9 @@ def question(index: int, text: str, answer: str) -> dict[str, Any]:
 
 
 def keep(wheel: Path) -> None:
-    """Pack searches, rows, and what was checked: not the adapters, nor the traces of checks."""
-    kept = [*wheel.glob("*/search/**/*"), *wheel.glob("checks/*/*"), *wheel.glob("*/*.json*")]
+    """Pack searches, rows, and what was checked: not the adapters, the traces of checks, nor worked solutions, which
+    are run again in a minute."""
+    kept = [*wheel.glob("[0-9]*/search/**/*"), *wheel.glob("checks/*/*"), *wheel.glob("[0-9]*/*.json*")]
     packed = pack(wheel, "wheel", kept)
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
