@@ -67,9 +67,10 @@ def decide(before: Checked, after: Checked, chance: np.random.Generator) -> Deci
     dearer = after.tokens > (1 + DEARER) * before.tokens
     points = f"{100 * by.value:+.1f} points ({100 * by.low:+.1f} to {100 * by.high:+.1f}) on {len(tasks)} tasks"
     tokens = f"{before.tokens:,.0f} tokens a task before, {after.tokens:,.0f} now"
+    doubted = f"; the sign test takes it for chance, p {found.p:.2f}" if by.low > 0 and found.is_noise else ""
     return Decision(
         by.value > 0 and not found.is_noise and not dearer,
-        f"{points} at {tokens}{f', which is over {DEARER:.0%} more' if dearer else ''}",
+        f"{points} at {tokens}{f', which is over {DEARER:.0%} more' if dearer else ''}{doubted}",
         len(tasks),
         sum(first) / len(tasks),
         sum(second) / len(tasks),

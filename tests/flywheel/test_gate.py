@@ -30,6 +30,7 @@ def test_what_could_be_chance_is_refused() -> None:
     assert not said("1" * 20, "0" * 20).promoted
     few = said("0" * 40, "0" * 35 + "1" * 5)
     assert few.by.low > 0 and not few.promoted
+    assert few.reason.endswith("; the sign test takes it for chance, p 0.06")
 
 
 def test_what_is_better_by_computing_more_is_refused() -> None:
