@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     screen = Screen(arguments.quiet)
     sides, sources = _sides(arguments)
-    worked = tuple(read_worked(arguments.worked, arguments.visible)) if arguments.worked else ()
+    worked = _worked(arguments, sides)
     for reason, n in sides.left_out.items():
         screen.say(f"left out  {n} {reason}")
     with screen.progress() as progress:
@@ -84,6 +84,17 @@ def _sides(arguments: argparse.Namespace) -> tuple[Sides, dict[str, Any]]:
     return sides, sources
 
 
+def _worked(arguments: argparse.Namespace, sides: Sides) -> list[tuple[Task, str]]:
+    """Tasks with their solutions, without what nothing may be learnt from."""
+    found = []
+    for task, solution in read_worked(arguments.worked, arguments.visible) if arguments.worked else ():
+        if why := sides.bar(task):
+            sides.left_out[why] += 1
+        else:
+            found.append((task, solution))
+    return found
+
+
 def drawn(tasks: Sequence[Task], count: int | None, seed: int) -> tuple[Task, ...]:
     """So many of them, drawn: a file may begin with what is easy."""
     few = count is not None and count < len(tasks)
@@ -102,7 +113,7 @@ class _Wheel:
 
     def __init__(
         self, arguments: argparse.Namespace, config: Config, screen: Screen, sides: Sides, sources: Mapping[str, Any],
-        base: Path, first: str, worked: Sequence[tuple[Task, str]] = (),
+        base: Path, first: str, worked: Sequence[tuple[Task, str]],
     ) -> None:  # fmt: skip
         self.root: Path = arguments.output.resolve()
         self.base, self.first = base, first

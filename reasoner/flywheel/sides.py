@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reasoner.errors import ConfigError
 from reasoner.flywheel.contamination import Measured
@@ -17,6 +17,17 @@ class Sides:
     measured: Measured
     left_out: Counter[str]
     """Why tasks are on neither side."""
+    reported: Measured | None = None
+
+    def bar(self, task: Task) -> str:
+        """Why nothing may be learnt from a task; empty where it may."""
+        if task in self.held_out or self.measured.same(task.prompt):
+            return "tasks that are held out"
+        if self.measured.find(task.id, [task.prompt]):
+            return "tasks that share a run of words with one that is held out"
+        if self.reported and (self.reported.same(task.prompt) or self.reported.find(task.id, [task.prompt])):
+            return "tasks that share a run of words with what is reported on"
+        return ""
 
 
 def apart(tasks: Sequence[Task], held_out: Sequence[Task], reported: Measured | None = None) -> Sides:
@@ -28,15 +39,11 @@ def apart(tasks: Sequence[Task], held_out: Sequence[Task], reported: Measured | 
     """
     held = tuple(held_out or (task for task in tasks if in_split(task.id, "check")))
     rest = tasks if held_out else [task for task in tasks if in_split(task.id, "train")]
-    measured, left_out = Measured.tasks(held), Counter[str]()
+    sides = Sides((), held, Measured.tasks(held), Counter(), reported)
     train = []
     for task in rest:
-        if task in held or measured.same(task.prompt):
-            left_out["tasks that are held out"] += 1
-        elif measured.find(task.id, [task.prompt]):
-            left_out["tasks that share a run of words with one that is held out"] += 1
-        elif reported and (reported.same(task.prompt) or reported.find(task.id, [task.prompt])):
-            left_out["tasks that share a run of words with what is reported on"] += 1
+        if why := sides.bar(task):
+            sides.left_out[why] += 1
         else:
             train.append(task)
     if not train or not held:
@@ -44,4 +51,4 @@ def apart(tasks: Sequence[Task], held_out: Sequence[Task], reported: Measured | 
             f"{len(train)} tasks to learn from and {len(held)} to be measured on are too few: "
             "give more tasks, or others to --held-out"
         )
-    return Sides(tuple(train), held, measured, left_out)
+    return replace(sides, train=tuple(train))

@@ -35,3 +35,13 @@ def test_a_task_whose_text_is_held_out_is_not_learnt_from() -> None:
 def test_a_side_without_tasks_is_refused() -> None:
     with pytest.raises(ConfigError, match="0 tasks to learn from and 1 to be measured on"):
         apart([task("a")], [task("a")])
+
+
+def test_solutions_of_other_tasks_are_barred_for_the_same_reasons() -> None:
+    long = "Write a function that finds the first repeated character in a given string of small letters"
+    other = "Count how often each word of a long sentence occurs and name the one that occurs most often"
+    sides = apart([task("other")], [task("h", long)], Measured.tasks([task("r", other)]))
+    assert sides.bar(task("same", long.upper())) == "tasks that are held out"
+    assert sides.bar(task("near", long + ", or none")) == "tasks that share a run of words with one that is held out"
+    assert sides.bar(task("told", other)) == "tasks that share a run of words with what is reported on"
+    assert sides.bar(task("free")) == ""
