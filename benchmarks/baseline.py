@@ -93,27 +93,27 @@ def mbpp_ids(name: str) -> set[int]:
 
 def held_out(path: Path) -> list[tuple[int, str, str]]:
     """Index, question and answer of the validation split."""
-    whole = _whole(path)
-    return [_read(i, whole[i]) for i in _held_out(len(whole))]
+    whole = lines_of(path)
+    return [numbered(i, whole[i]) for i in _held_out(len(whole))]
 
 
 def learnt(path: Path) -> list[tuple[int, str, str]]:
     """As many others as are taught from, drawn from all the rest."""
-    whole = _whole(path)
+    whole = lines_of(path)
     rest = sorted(set(range(len(whole))) - set(_held_out(len(whole))))
-    return [_read(i, whole[i]) for i in sorted(random.Random(1).sample(rest, LEARNT))]
+    return [numbered(i, whole[i]) for i in sorted(random.Random(1).sample(rest, LEARNT))]
 
 
 def _held_out(lines: int) -> list[int]:
     return sorted(random.Random(0).sample(range(lines), HELD_OUT))
 
 
-def _whole(path: Path) -> list[str]:
+def lines_of(path: Path) -> list[str]:
     """The file's last line may be cut."""
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
 
 
-def _read(index: int, line: str) -> tuple[int, str, str]:
+def numbered(index: int, line: str) -> tuple[int, str, str]:
     record = json.loads(line)
     return index, record["question"], record["answer"].rpartition("####")[2].strip()
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from reasoner.assembly import assemble
 from reasoner.config import Config, CoreConfig, SandboxConfig, SearchConfig
 from reasoner.ledger import Budget
+from reasoner.models.adapters import BASE
 from reasoner.runtime import Reasoner
 from reasoner.search import make
 from reasoner.tasks import load
@@ -42,7 +43,7 @@ def main() -> None:
     tasks = [load(path) for path in sorted(flags.tasks.iterdir()) if path.is_dir()]
     if flags.quick:
         tasks = [task for task in tasks if task.id in QUICK]
-    core = [] if flags.core == "base" else [flags.core.strip("./").replace("/", "-")]
+    core = [] if flags.core == BASE else [flags.core.strip("./").replace("/", "-")]
     name = "-".join(["exercism", *core, flags.sandbox, flags.dtype, str(flags.tokens), *["quick"] * flags.quick])
     kept = ROOT / "runs" / f"{name}.jsonl"
     rows = asyncio.run(measure(flags, tasks, kept))
@@ -55,7 +56,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tasks", type=Path, default=ROOT.parent / "shared" / "data" / "exercism")
     parser.add_argument("--sandbox", default="bubblewrap", choices=("bubblewrap", "docker"))
     parser.add_argument("--model", default=CoreConfig.model)
-    parser.add_argument("--core", default="base", help="an adapter by name or path (default base, without one)")
+    parser.add_argument("--core", default=BASE, help="an adapter by name or path (default base, without one)")
     parser.add_argument("--dtype", default=CoreConfig.dtype, help="of the core's weights")
     parser.add_argument("--tokens", type=int, default=4000, help="budget of one task, computed tokens (default 4000)")
     parser.add_argument("--side-by-side", type=int, default=4, help="tasks in flight; their heads share one batch")

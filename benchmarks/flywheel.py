@@ -37,12 +37,12 @@ from reasoner.config import SearchConfig, SpeechConfig
 from reasoner.estimates import Difference, difference, wilson
 from reasoner.figures import Draws, Run, against
 from reasoner.flywheel import generations
+from reasoner.models.adapters import BASE
 from reasoner.replay.pools import read_pools
 from reasoner.verifiers import certainty
 
 Figure = dict[str, Any]
 Figures = dict[str, Figure]
-BASE = "base"
 
 
 class Missing(Exception):

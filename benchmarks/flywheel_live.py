@@ -69,7 +69,7 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
     and counts for none of them."""
     kept = _kept(f"arm-{arm.replace(' ', '-')}-{flags.left}", core)
     found = _read(kept)
-    fell = {task.id: past for task in tasks(ids, flags) if (past := _fell(_trace(EPISODES, core, task)))}
+    fell = {task.id: past for task, past in _fallen(core, ids, flags)}
     fresh = ARMS[arm] == "end"
     search = SearchConfig("best_of_n", attempts=1000, width=1, temperature=0.8, seed=1)
     config = _config(core, search, SpeechConfig(failed=ARMS[arm]), 0)  # type: ignore[arg-type]
@@ -92,8 +92,12 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
 
 def failures(core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, str]:
     """By task whose first code failed, how it did, in a few words."""
-    found = ((task, _fell(_trace(EPISODES, core, task))) for task in tasks(ids, flags))
-    return {task.id: wrong(task, _observed(past)) for task, past in found if past}
+    return {task.id: wrong(task, _observed(past)) for task, past in _fallen(core, ids, flags)}
+
+
+def _fallen(core: str, ids: Sequence[str], flags: argparse.Namespace) -> list[tuple[Task, Trace]]:
+    """Tasks whose first code failed, with their episodes up to there."""
+    return [(task, past) for task in tasks(ids, flags) if (past := _fell(_trace(EPISODES, core, task)))]
 
 
 def _observed(past: Trace) -> Step:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baseline import HELD_OUT, held_out, learnt, mbpp_ids
+from baseline import HELD_OUT, held_out, learnt, lines_of, mbpp_ids, numbered
 from programs import program
 from records import ROOT, pack, unpack
 
@@ -86,11 +86,11 @@ def worked(data: Path, count: int) -> Iterator[dict[str, Any]]:
     """Of the problems that nothing is measured on, those whose solution is a clear program, in an order drawn."""
     measured = {question["task_id"] for lines in (checked(data), reported(data)) for question in lines}
     found = []
-    for index, record in enumerate(_whole(data)):
+    for index, line in enumerate(lines_of(data / "gsm8k_train.jsonl")):
+        record, asked = json.loads(line), question(*numbered(index, line))
         code = program(record["question"], record["answer"])
-        if code and f"gsm8k/{index}" not in measured:
-            answer = record["answer"].rpartition("####")[2].strip()
-            found.append({**question(index, record["question"], answer), "solution": code})
+        if code and asked["task_id"] not in measured:
+            found.append({**asked, "solution": code})
     yield from shuffled(found)[:count]
 
 
@@ -103,12 +103,11 @@ def checked(data: Path) -> Iterator[dict[str, Any]]:
     yield from mbpp(data, "mbpp-validation")
     path = data / "gsm8k_train.jsonl"
     taken = {index for index, *_ in (*learnt(path), *held_out(path))}
-    whole = _whole(data)
-    rest = [index for index in range(len(whole)) if index not in taken]
+    lines = lines_of(path)
+    rest = [index for index in range(len(lines)) if index not in taken]
     assert len(taken) >= HELD_OUT
     for index in sorted(random.Random(2).sample(rest, CHECKED)):
-        record = whole[index]
-        yield question(index, record["question"], record["answer"].rpartition("####")[2].strip())
+        yield question(*numbered(index, lines[index]))
 
 
 def reported(data: Path) -> Iterator[dict[str, Any]]:
@@ -120,12 +119,6 @@ def mbpp(data: Path, name: str) -> Iterator[dict[str, Any]]:
     ids = mbpp_ids(name)
     records = map(json.loads, (data / "mbpp.jsonl").read_text(encoding="utf-8").splitlines())
     return ({**record, "task_id": f"mbpp/{record['task_id']}"} for record in records if record["task_id"] in ids)
-
-
-def _whole(data: Path) -> list[dict[str, Any]]:
-    """The records of GSM8K's training file, whose last line may be cut."""
-    lines = (data / "gsm8k_train.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def question(index: int, text: str, answer: str) -> dict[str, Any]:
