@@ -31,7 +31,6 @@ class Low:
 
     rank: int = 8
     alpha: int = 16
-    dropout: float = 0.0
     targets: tuple[str, ...] = TARGETS
 
 
@@ -119,6 +118,8 @@ def load(
     import transformers
 
     peft = imported_peft()
+    from reasoner.flywheel import lowrank
+
     config = read_config(check(directory))
     shape = shape_of(config)
     if shape is None:
@@ -137,11 +138,10 @@ def load(
     words = [like[name] for name in controls]
     rows = torch.nn.Parameter(_means(matrix, words))
     output_rows = rows if output is matrix else torch.nn.Parameter(_means(output, words))
-    settings = peft.LoraConfig(
-        r=low.rank, lora_alpha=low.alpha, lora_dropout=low.dropout, target_modules=list(low.targets)
-    )
+    settings = peft.LoraConfig(r=low.rank, lora_alpha=low.alpha, target_modules=list(low.targets))
+    settings._register_custom_module({torch.nn.Linear: lowrank.Linear})
     model = _quietly(peft.get_peft_model, base, settings)
-    model.train(low.dropout > 0)
+    model.eval()
     return Student(model, base.model, dict(controls), rows, output_rows, shape.context, low)
 
 

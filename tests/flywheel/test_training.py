@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft.tuners import lora
 
 from reasoner.errors import ConfigError, ModelError
-from reasoner.flywheel import saving, student
+from reasoner.flywheel import lowrank, saving, student
 from reasoner.flywheel.batches import plan
 from reasoner.flywheel.losses import Imitation, Preference, logprobs, reference
 from reasoner.flywheel.rows import Pair, Row, Way
@@ -101,6 +102,28 @@ def test_rows_of_one_task_read_as_one_give_the_losses_and_gradients_that_they_gi
         assert one_way is not None and other is not None and torch.allclose(one_way, other, atol=1e-5)
     whole = trie([row.ids for row in rows[:3]])
     assert len(whole) < 0.6 * sum(map(len, rows[:3])), "the prompt is read once"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_adapted_layer_gives_what_pefts_own_gives_and_its_gradients(
+    tiny: Tiny, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, found = examples(tiny)[:4], []
+    for forward in (lowrank.Linear.forward, lora.Linear.forward):
+        monkeypatch.setattr(lowrank.Linear, "forward", forward)
+        one = student.load(tiny.directory, tiny.controls, tiny.like, LOW, dtype=dtype, device="cpu")
+        trained = one.trainable()
+        for name, parameter in trained.items():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(name)))
+        loss = Imitation(rows).backward(one, range(len(rows)), 2048)
+        found.append((loss, {name: parameter.grad for name, parameter in trained.items()}))
+    (loss, ours), (other, theirs) = found
+    close = 1e-5 if dtype == "float32" else 0.1
+    assert loss == pytest.approx(other, rel=close)
+    for name, gradient in theirs.items():
+        assert gradient is not None and gradient.norm() > 0, name
+        assert (ours[name] - gradient).norm() < close * gradient.norm(), name
 
 
 def test_contexts_read_as_one_have_the_states_that_the_model_gives_each_alone(tiny: Tiny) -> None:
