@@ -1,8 +1,8 @@
 """peft's adapted linear layer with a pass of its own: the same sums, fewer passes over memory.
 
-A small model's matrices are multiplied quickly, and what the adapter does beside them is most of a step: peft casts what
-comes in to float32, scales what comes out, and adds it, each a pass over all of it and another one back. Here the scale
-goes into the small matrix, and a product is added where it is computed.
+A small model multiplies its matrices quickly, and what adapters do beside them takes a good part of a step: peft casts
+what comes in to float32, scales what comes out, and adds it, each a pass over all of it and another one back. Here the
+scale goes into the small matrix, and a product is added where it is computed.
 """
 
 from typing import Any

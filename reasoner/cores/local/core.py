@@ -66,7 +66,7 @@ class LocalCore:
 
         self._engine = Engine(network, self._tokenizer, kv_bytes=kv_bytes, max_rows=max_rows, threads=threads)
         self.info = CoreInfo(
-            name=f"{directory.name}+{adapter.name}" if adapter else directory.name,
+            name=_name(directory, adapter),
             digest=known.digest if known else digest(directory),
             context=network.context,
             dtype=chosen(dtype, network.device),
@@ -143,6 +143,14 @@ class LocalCore:
                 yield event
         finally:
             job.cancelled = True
+
+
+def _name(directory: Path, adapter: Path | None) -> str:
+    """The model and its adapter; one that is named like the model, as what is used by default is, is just called
+    taught."""
+    if adapter is None:
+        return directory.name
+    return f"{directory.name}+{'taught' if adapter.name == directory.name else adapter.name}"
 
 
 def _load(directory: Path, dtype: Dtype, device: Device, adapter: Path | None, known: Adapter | None) -> "Network":

@@ -87,6 +87,15 @@ async def test_an_adapter_is_merged_to_what_peft_computes(
     await base.close()
 
 
+async def test_an_adapter_named_like_its_model_is_called_taught(tiny: Tiny, tmp_path: Path) -> None:
+    held = tmp_path / tiny.directory.name
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny.directory, dtype=torch.float32).eval()
+    adapted(tiny.directory, model, held, CONTROLS, ["q_proj"])
+    core = LocalCore(tiny.directory, dtype="float32", device="cpu", kv_bytes=2**22, adapter=held)
+    assert core.info.name == f"{tiny.directory.name}+taught"
+    await core.close()
+
+
 @pytest.mark.model
 async def test_so_is_one_of_a_real_model_and_its_tokenizer_knows_the_tokens(smollm2: Path, tmp_path: Path) -> None:
     controls = rows(HubTokenizer(smollm2)).named()
