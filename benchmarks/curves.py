@@ -7,8 +7,7 @@ WHEEL is a directory of `reasoner flywheel`; a generation that is still in train
 
 import argparse
 import json
-from collections.abc import Sequence
-from itertools import count, takewhile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -32,8 +31,11 @@ def main() -> None:
     parser.add_argument("wheel", type=Path, metavar="WHEEL")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "training.svg")
     flags = parser.parse_args()
-    paths = takewhile(Path.exists, (curve(flags.wheel, number) for number in count(1)))
-    found = [[json.loads(line)["loss"] for line in path.read_text().splitlines()] for path in paths]
+    found = {
+        number: [json.loads(line)["loss"] for line in path.read_text().splitlines()]
+        for number in range(1, 1 + len([*flags.wheel.glob("[0-9]*")]))
+        if (path := curve(flags.wheel, number)).exists()
+    }
     if not found:
         raise SystemExit(f"{flags.wheel} holds no training that has saved a step")
     with matplotlib.rc_context(STYLE):
@@ -42,15 +44,20 @@ def main() -> None:
         draw_losses(losses, found)
         draw_gates(gates, generations.read(flags.wheel))
         figure.savefig(flags.output, metadata={"Date": None})
-    print(f"{flags.output}: {', '.join(f'{len(steps)} steps' for steps in found)}")
+    print(f"{flags.output}: {', '.join(f'{len(steps)} steps' for steps in found.values())}")
 
 
 def curve(wheel: Path, number: int) -> Path:
     return Paths(wheel, number).adapter / WORK / CURVE
 
 
-def draw_losses(axes: Axes, found: Sequence[Sequence[float]]) -> None:
-    for number, (steps, colour) in enumerate(zip(found, COLOURS, strict=False), 1):
+def coloured(generation: int) -> str:
+    return COLOURS[(generation - 1) % len(COLOURS)]
+
+
+def draw_losses(axes: Axes, found: Mapping[int, Sequence[float]]) -> None:
+    for number, steps in found.items():
+        colour = coloured(number)
         axes.plot(range(1, len(steps) + 1), steps, color=colour, alpha=0.25, linewidth=0.8)
         wide = min(SMOOTH, len(steps))
         mean = np.convolve(steps, np.ones(wide) / wide, "valid")
@@ -64,7 +71,7 @@ def draw_gates(axes: Axes, found: Sequence[Generation]) -> None:
     for place, one in enumerate(found):
         by = one.gate.by
         value, low, high = (100 * share for share in (by.value, by.low, by.high))
-        colour = COLOURS[place % len(COLOURS)]
+        colour = coloured(one.number)
         axes.errorbar(place, value, [[value - low], [high - value]], fmt="o", color=colour, capsize=4)
         said = "promoted" if one.gate.promoted else "refused"
         axes.annotate(f"{value:+.1f}, {said}", (place, value), (8, 0), textcoords="offset points", va="center")

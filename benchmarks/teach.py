@@ -1,16 +1,17 @@
 """Makes the shipped core: the default model, taught on MBPP's train split and problems of GSM8K's train split.
 
-    python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship | --keep] [-- flags of `reasoner flywheel` …]
+    python benchmarks/teach.py -o runs/wheel [--generations 2] [--ship N | --keep] [-- flags of `reasoner flywheel` …]
 
-Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (800 GSM8K problems
-with their own solutions as programs, `benchmarks/programs.py`) and `held-out.jsonl` (MBPP ids 511-600, and 60 other
-GSM8K problems) and turns the flywheel over them; the same command goes on after an interrupt.
+Writes `tasks.jsonl` (by default all of MBPP's ids 601-974, and 120 GSM8K problems), `worked.jsonl` (2,400 problems of
+GSM8K with their own solutions as programs, `benchmarks/programs.py`) and `held-out.jsonl` (MBPP ids 511-600, and 60
+other problems) and turns the flywheel over them; the same command goes on after an interrupt.
 What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchmarks/baseline.py`): it is written to
 `reported.jsonl`, and a task that shares its text is not learnt from. How it searches and trains is `HOW`, sized for a
 session on two CPU cores; flags of `reasoner flywheel` given after -- win over it, such as `-- --attempts 8 --checks 3`.
-`--keep` packs searches, rows and what the gate saw into `benchmarks/records/`, from where a new directory goes on.
-With `--ship` the adapter that was promoted last is put into `reasoner/models/taught/`, where it is used by default. Its
-9 MB are shipped, and not rows to train from: training takes hours on a CPU, and a user is to have the core at once.
+`--keep` packs searches, rows, curves and what the gate saw into `benchmarks/records/`, and a new directory begins with
+these. `--ship N` says what the gate thinks of generation N beside the base, and puts its adapter into
+`reasoner/models/taught/`, where it is used by default. Its 9 MB are shipped, and not rows to train from: training takes
+an hour on a CPU, and a user is to have the core at once.
 """
 
 import argparse
@@ -21,13 +22,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from baseline import HELD_OUT, held_out, learnt, lines_of, mbpp_ids, numbered
 from programs import program
 from records import ROOT, pack, unpack
 
 from reasoner import models
+from reasoner.batch import read_records
+from reasoner.batch.folder import RESULTS
 from reasoner.cli import main as reasoner
-from reasoner.flywheel import generations
+from reasoner.flywheel import gate
+from reasoner.flywheel.courses import WORK
+from reasoner.flywheel.generations import Paths
+from reasoner.flywheel.training import CURVE
 from reasoner.models import adapter, adapters
 
 T = TypeVar("T")
@@ -45,9 +52,9 @@ def main() -> int:
     parser.add_argument("--generations", type=int, default=2)
     parser.add_argument("--code", type=int, default=374, metavar="N", help="MBPP tasks (default 374, all)")
     parser.add_argument("--questions", type=int, default=120, metavar="N", help="GSM8K problems (default 120)")
-    parser.add_argument("--worked", type=int, default=800, metavar="N", help="worked GSM8K problems (default 800)")
+    parser.add_argument("--worked", type=int, default=2400, metavar="N", help="worked GSM8K problems (default 2400)")
     parser.add_argument("--most", type=int, default=240, metavar="N", help="tokens of one attempt (default 240)")
-    parser.add_argument("--ship", action="store_true", help="make what was promoted the default core")
+    parser.add_argument("--ship", type=int, metavar="N", help="make the core of generation N the default")
     parser.add_argument("--keep", action="store_true", help="pack what is in the directory, and end")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("more", nargs="*", metavar="FLAG", help="flags of `reasoner flywheel`, after --")
@@ -56,7 +63,6 @@ def main() -> int:
         keep(flags.output)
         return 0
     unpack("wheel", flags.output)
-    put_back(flags.output)
     data: Path = flags.output / "data"
     data.mkdir(parents=True, exist_ok=True)
     for name, lines in (
@@ -72,7 +78,7 @@ def main() -> int:
     turn += ["--config", data / "settings.toml", *HOW]
     code = reasoner([*map(str, turn), "--generations", str(flags.generations), *flags.more])
     if not code and flags.ship:
-        ship(flags.output)
+        ship(flags.output, flags.ship)
     return code
 
 
@@ -126,38 +132,31 @@ def question(index: int, text: str, answer: str) -> dict[str, Any]:
 
 
 def keep(wheel: Path) -> None:
-    """Pack searches, rows, and what was checked: not the adapters, the traces of checks, nor worked solutions, which
-    are run again in a minute."""
-    kept = [*wheel.glob("[0-9]*/search/**/*"), *wheel.glob("checks/*/*"), *wheel.glob("[0-9]*/*.json*")]
+    """Pack searches, rows, curves, and what was checked: not the adapters, the traces of checks, nor worked solutions,
+    which are run again in minutes."""
+    what = ("[0-9]*/search/**/*", "checks/*/*", "[0-9]*/*.json*", f"[0-9]*/*/{WORK}/{CURVE}")
+    kept = [path for pattern in what for path in wheel.glob(pattern)]
     packed = pack(wheel, "wheel", kept)
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
 
-def put_back(wheel: Path) -> None:
-    """The adapter that was promoted last, where it is not in a directory that was unpacked: it is the shipped one."""
-    found = generations.read(wheel)
-    best = Path(generations.best(wheel.resolve(), found))
-    last = next((one for one in reversed(found) if one.core == best.name), None)
-    if last and not best.exists() and adapter.read(shipped()).digest == last.digest:
-        shutil.copytree(shipped(), best)
-
-
-def shipped() -> Path:
-    return adapters.SHIPPED / models.default()
-
-
-def ship(wheel: Path) -> None:
-    """Copy the adapter that was promoted last, without what training left beside it."""
-    best = generations.best(wheel.resolve(), generations.read(wheel))
-    if best == adapters.BASE:
-        print("nothing was promoted, so nothing is shipped")
+def ship(wheel: Path, number: int) -> None:
+    """Copy an adapter, without what training left beside it, and say how the gate finds it beside the base: what each
+    generation's own gate says is whether it is surely better than the one before."""
+    held = Paths(wheel.resolve(), number)
+    base, taught = (
+        gate.checked(read_records(held.check(name) / RESULTS)) for name in (adapters.BASE, held.adapter.name)
+    )
+    said = gate.decide(base, taught, np.random.default_rng(0))
+    print(f"beside the base: {'' if said.promoted else 'not surely better, '}{said.reason}")
+    if not said.promoted:
         return
-    place = shipped()
-    files = [adapter.MANIFEST, *adapter.read(Path(best)).files]
+    place = adapters.SHIPPED / models.default()
+    files = [adapter.MANIFEST, *adapter.read(held.adapter).files]
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for name in files:
-        shutil.copyfile(Path(best) / name, place / name)
+        shutil.copyfile(held.adapter / name, place / name)
     print(f"{place}: {sum((place / name).stat().st_size for name in files) / 1e6:.1f} MB")
 
 
