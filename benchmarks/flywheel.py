@@ -95,9 +95,10 @@ def protocol(flags: argparse.Namespace) -> Figures:
         ("untrained", str(untrained(RUNS)), few),
     ):
         rows = episodes(name, core, chosen(flags) if flags.quick else ids, flags)
-        good, bad = (sum(row[key] for row in rows.values()) for key in ("good", "bad"))
+        good, bad, cut = (sum(row[key] for row in rows.values()) for key in ("good", "bad", "cut"))
         share = wilson(good, good + bad)
         steps = f"{good + bad} steps of {len(rows)} episodes, {points(share.low)} to {points(share.high)}"
+        steps += f"; {cut} more were cut off where an attempt's tokens ended"
         found[f"protocol_{name}"] = figure(points(share.value), 99 if name == "trained" else None, "%", steps)
     return found
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,6 +25,7 @@ from reasoner.models import adapter, adapters
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
 from reasoner.trace import Added, Recorder, Trace, read
+from reasoner.trace import events as trace_events
 from reasoner.types import Step, Task
 
 Row = dict[str, Any]
@@ -105,19 +107,22 @@ def _observed(past: Trace) -> Step:
 
 
 def parsed(reasoner: Reasoner, trace: Trace) -> Row:
-    """How many of the steps that the core said parse, each for itself."""
-    dialect = Spoken(reasoner.core.tokenizer)
-    good = bad = 0
-    for node in trace.tree().nodes:
-        for step in node.steps:
+    """How many of the steps that the core said parse, each for itself. One that does not because its attempt's tokens
+    ended in the middle of it was `cut`, and is neither."""
+    dialect, found, most = Spoken(reasoner.core.tokenizer), Counter(good=0, bad=0, cut=0), 0
+    for event in trace.events:
+        if isinstance(event, trace_events.Opened):
+            most = event.head.expand.sampling.max_tokens
+        for step in event.node.steps if isinstance(event, Added) else ():
             ids = [i for span in step.spans if span.sampled for i in span.ids]
             if not ids or step.kind == "observe":
                 continue
             kind = None if ids[0] in dialect.controls.ids else step.kind
             opened = Opened(kind) if kind in NAMES else Opened()  # type: ignore[arg-type]
             fine = all(one.kind != "malformed" for one in parse(dialect, ids, opened))
-            good, bad = good + fine, bad + (not fine)
-    return {"good": good, "bad": bad}
+            cut = event.node.cost.decoded >= most and step is event.node.steps[-1]
+            found["good" if fine else "cut" if cut else "bad"] += 1
+    return dict(found)
 
 
 def untrained(folder: Path) -> Path:
