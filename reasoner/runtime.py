@@ -97,7 +97,7 @@ class Reasoner:
             And what `solve` raises.
         """
         began = past.began
-        if (began.core, began.digest) != (self.core.info.name, self.core.info.digest):
+        if began.digest != self.core.info.digest:
             raise TraceError(
                 f"this search was begun by {began.core} ({began.digest[:12]}), and cannot go on with "
                 f"{self.core.info.name} ({self.core.info.digest[:12]}): use the same model, or solve the task anew"

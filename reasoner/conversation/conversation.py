@@ -56,7 +56,7 @@ class Conversation:
             TraceError: it was begun with another core, whose tokens this one does not read.
         """
         info = reasoner.core.info
-        if (session.began.core, session.began.digest) != (info.name, info.digest):
+        if session.began.digest != info.digest:
             raise TraceError(
                 f"this session was begun with {session.began.core}, and cannot go on with {info.name}: "
                 "use the same model, or begin a new session"

@@ -1,7 +1,9 @@
 """The page of a search: what it says, that nothing from a trace is ever markup, and that a browser shows it."""
 
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,23 @@ def test_tokens_over_time_end_at_all_that_was_spent_and_are_few_points() -> None
 def test_tokens_are_spelt_one_by_one_and_a_character_of_several_at_its_last() -> None:
     spelling = spelling_of(grown(2))
     assert spelling and spelling.texts([256, *"aé".encode(), 0xFF, 98]) == ["<|system|>", "a", "", "é", "", "b"]
+
+
+def test_tokens_of_a_core_with_an_adapter_are_spelt_by_its_models_vocabulary_and_the_control_tokens_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "models" / "small"
+    place.mkdir(parents=True)
+    vocabulary = {"a": 0, "b": 1}
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "a"}
+    spec = {"version": "1.0", "model": model, "added_tokens": [], "normalizer": None, "pre_tokenizer": None}
+    (place / "tokenizer.json").write_text(json.dumps({**spec, "post_processor": None, "decoder": None}))
+    monkeypatch.setenv("REASONER_HOME", str(tmp_path))
+    began, *rest = grown(2).events
+    assert isinstance(began, Began)
+    for core, names in (("small", [" b", ""]), ("small+taught", [" b", "<|think|>"])):
+        spelling = spelling_of(Trace([replace(began, core=core), *rest]))
+        assert spelling and spelling.texts([1, 2]) == names, core
 
 
 def test_nothing_from_a_trace_ends_its_block_or_begins_another() -> None:

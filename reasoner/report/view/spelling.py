@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from reasoner.dialect.control import Controls, rows
 from reasoner.dialect.tokenizer import ByteTokenizer, HubTokenizer, Tokenizer
 from reasoner.models.store import Store, home
 from reasoner.trace import Added, Trace
@@ -43,16 +44,19 @@ class Spelling:
 
 
 def spelling_of(trace: Trace, directory: Path | None = None) -> Spelling | None:
-    """That of the core's tokenizer: from `directory`, else from the store; None where it is not here.
+    """That of the core's tokenizer: from `directory`, else from the store; None where it is not here. A core is called
+    by its model and, after a +, its adapter, which names the control tokens.
 
     Raises:
         ModelError: `directory` holds no tokenizer.
     """
-    if directory:
-        return Spelling(HubTokenizer(directory))
-    stored = Store(home()).place(trace.began.core)
-    if "/" not in trace.began.core and (stored / "tokenizer.json").is_file():
-        return Spelling(HubTokenizer(stored))
+    model, _, adapter = trace.began.core.partition("+")
+    stored = Store(home()).place(model)
+    place = directory or (stored if "/" not in model and (stored / "tokenizer.json").is_file() else None)
+    if place:
+        tokenizer = HubTokenizer(place)
+        named = rows(tokenizer).named() if adapter and Controls.of(tokenizer) is None else {}
+        return Spelling(HubTokenizer(place, named))
     return Spelling(ByteTokenizer()) if _are_bytes(trace) else None
 
 
