@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from baseline import mbpp_ids
 from flywheel_heads import SAMPLES, selectors
-from flywheel_live import ARMS, RUNS, Row, again, failures, live, parsed, untrained
+from flywheel_live import ARMS, EPISODES, RUNS, Row, again, failures, live, parsed, untrained
 from records import ROOT, pack, read, recording, unpack
 
 from reasoner.config import SearchConfig, SpeechConfig
@@ -60,10 +60,12 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="a directory of `reasoner flywheel`")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--quick", action="store_true", help="four tasks of each row that runs the model")
-    parser.add_argument("--keep", action="store_true", help="pack what was run into benchmarks/records/, and end")
+    parser.add_argument(
+        "--keep", action="store_true", help="pack what was run into benchmarks/records/, episodes too, and end"
+    )
     flags = parser.parse_args()
     if flags.keep:
-        print(pack(RUNS, "flywheel", RUNS.glob("*/*.jsonl")))
+        print(pack(RUNS, "flywheel", [*RUNS.glob("*/*.jsonl"), *RUNS.glob(f"*/{EPISODES}/*.jsonl")]))
         return
     unpack("flywheel", RUNS)
     found: Figures = {}
@@ -111,15 +113,18 @@ def episodes(name: str, core: str, ids: Sequence[str], flags: argparse.Namespace
 
 
 def backtrack(flags: argparse.Namespace) -> Figures:
-    """Nodes whose tests failed, then each arm from there: of all, and by how they failed."""
+    """Nodes whose tests failed, then each arm from there: of all, by how they failed, and by how long the code was."""
     ids = chosen(flags)
     episodes("trained", flags.core, ids, flags)
     arms = {arm: solved(asyncio.run(again(arm, flags.core, ids, flags))) for arm in ARMS}
     how = failures(flags.core, ids, flags)
     found = {"backtrack": _arms(arms, how, flags)}
-    for kind in sorted(set(how.values())):
-        found[f"backtrack: {kind}"] = _arms(arms, [task for task, one in how.items() if one == kind], flags)
-    return found
+    groups = {
+        kind: [task for task, one in how.items() if one[0] == kind] for kind in sorted({k for k, _ in how.values()})
+    }
+    groups[f"code of up to {LONG} tokens"] = [task for task, one in how.items() if one[1] <= LONG]
+    groups["longer code"] = [task for task, one in how.items() if one[1] > LONG]
+    return found | {f"backtrack: {kind}": _arms(arms, tasks, flags) for kind, tasks in groups.items()}
 
 
 def _arms(arms: Mapping[str, dict[str, float]], tasks: Iterable[str], flags: argparse.Namespace) -> Figure:
@@ -235,6 +240,8 @@ ROWS: dict[str, Callable[[argparse.Namespace], Figures]] = {
 UNTRAINED = 50
 """Episodes of the core whose control tokens were never trained: enough to see that it cannot speak."""
 TOKENS, CLAIM = (300, 500, 1000), 500
+LONG = 44
+"""Tokens of failed code: the median of the first 84, where the longer half seemed to gain by stepping back."""
 
 
 # --- figures ---

@@ -92,14 +92,20 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
     return {task: found[task] for task in fell if task in found}
 
 
-def failures(core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, str]:
-    """By task whose first code failed, how it did, in a few words."""
-    return {task.id: wrong(task, _observed(past)) for task, past in _fallen(core, ids, flags)}
+def failures(core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, tuple[str, int]]:
+    """By task whose first code failed, how it did, in a few words, and how many tokens the code had."""
+    fallen = _fallen(core, ids, flags)
+    return {task.id: (wrong(task, _observed(past)), _written(past)) for task, past in fallen}
 
 
 def _fallen(core: str, ids: Sequence[str], flags: argparse.Namespace) -> list[tuple[Task, Trace]]:
     """Tasks whose first code failed, with their episodes up to there."""
     return [(task, past) for task in tasks(ids, flags) if (past := _fell(_trace(EPISODES, core, task)))]
+
+
+def _written(past: Trace) -> int:
+    acts = [step for step in past.tree().nodes[-1].steps if step.kind == "act"]
+    return sum(len(span.ids) for step in acts for span in step.spans)
 
 
 def _observed(past: Trace) -> Step:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from baseline import held_out, mbpp_ids
-from flywheel_live import tasks
+from flywheel_live import SIDE_BY_SIDE, tasks
 from records import ROOT
 
 from reasoner import models
@@ -34,6 +34,7 @@ from reasoner.flywheel.merging import merge
 from reasoner.models import adapters
 from reasoner.protocols import Core
 from reasoner.trace import Event, Trace
+from reasoner.types import Task
 
 MOST, TIE, PATIENCE = 160, 0.1, 300
 """Tokens of a text; nats between two tokens that rounding to bfloat16 may swap; seconds for a server to start."""
@@ -107,15 +108,18 @@ async def prompted(held: Path, flags: argparse.Namespace) -> list[list[int]]:
         sandbox=SandboxConfig("bubblewrap"),
         search=SearchConfig("single", temperature=0.0, max_tokens=4),
     )
-    found = []
+    half = len(ids) // 2
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
     async with assemble(config) as reasoner:
-        for those in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-            for task in tasks(those, flags):
-                heard: list[Event] = []
+
+        async def begun(task: Task) -> list[int]:
+            heard: list[Event] = []
+            async with turns:
                 await reasoner.solve(task, heard.append)
-                tree = Trace(heard).tree()
-                found.append(list(tree.ids(tree.root)))
-    return found
+            tree = Trace(heard).tree()
+            return list(tree.ids(tree.root))
+
+        return await asyncio.gather(*map(begun, [*tasks(ids[:half], flags), *tasks(ids[half:], flags)]))
 
 
 async def reached(url: str, merged: Path) -> RemoteCore:
