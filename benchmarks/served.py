@@ -36,8 +36,9 @@ from reasoner.protocols import Core
 from reasoner.trace import Event, Trace
 from reasoner.types import Task
 
-MOST, TIE, PATIENCE = 160, 0.1, 300
-"""Tokens of a text; nats between two tokens that rounding to bfloat16 may swap; seconds for a server to start."""
+MOST, TIE, PATIENCE = 160, 0.25, 300
+"""Tokens of a text; nats between two tokens that rounding may swap, two steps of bfloat16 where logits lie between 16
+and 32; seconds for a server to start."""
 LOG = ROOT / "runs" / "served.log"
 QUIET = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
