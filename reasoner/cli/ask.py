@@ -12,7 +12,7 @@ from pathlib import Path
 from reasoner.assembly import assemble
 from reasoner.cli.exits import STATUS
 from reasoner.cli.screen import Screen
-from reasoner.cli.settings import settings
+from reasoner.cli.settings import settings, talking
 from reasoner.cli.signals import Signals
 from reasoner.cli.solve import recorded
 from reasoner.config import Config
@@ -31,7 +31,7 @@ _LONGEST = 64 * 2**10
 def run(arguments: argparse.Namespace) -> int:
     """Ask, show, and return 0 when there is an answer."""
     task = Task("question", question(arguments.question))
-    config = one_line_of_thought(settings(arguments, os.environ))
+    config = one_line_of_thought(talking(settings(arguments, os.environ)))
     screen = Screen(arguments.quiet)
     signals = Signals(screen)
     try:

@@ -12,11 +12,10 @@ from rich.console import Console
 
 from reasoner.assembly import assemble
 from reasoner.cli.exits import SOLVED
-from reasoner.cli.settings import settings
+from reasoner.cli.settings import settings, talking
 from reasoner.config import Config, recorded
 from reasoner.conversation import EFFORTS, OWN, Session
 from reasoner.errors import ConfigError
-from reasoner.models.adapters import BASE
 from reasoner.models.store import home
 from reasoner.repl.chat.chat import Chat
 from reasoner.repl.chat.commands import COMMANDS
@@ -44,11 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     chat = Chat(opening, reader, console, store, goes_on, live=live, yes=arguments.yes, effort=_effort(config))
     asyncio.run(chat.run())
     return SOLVED
-
-
-def talking(config: Config) -> Config:
-    """Without an adapter unless one is asked for: a core that was taught tasks has learnt to act, and not to talk."""
-    return replace(config, core=replace(config.core, adapter=config.core.adapter or BASE))
 
 
 def _reader(store: Path, live: bool) -> Reader:

@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reasoner.config import Config, load
 from reasoner.errors import ConfigError
+from reasoner.models.adapters import BASE
 
 _FLAGS = {
     "core": {"model": "model", "adapter": "core", "url": "url", "tokenizer": "tokenizer"},
@@ -46,6 +48,12 @@ def settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> C
     own = _own(environment)
     files = (own, arguments.config) if arguments.config else (own,)
     return load(files, environment, _flags(arguments, environment))
+
+
+def talking(config: Config) -> Config:
+    """Without an adapter unless one is asked for: a core that was taught functions and word problems has learnt to act
+    and not to talk, and takes any question for such a problem."""
+    return replace(config, core=replace(config.core, adapter=config.core.adapter or BASE))
 
 
 def own_settings(environment: Mapping[str, str]) -> Config:

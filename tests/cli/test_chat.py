@@ -1,6 +1,6 @@
-"""Which core a conversation is held with."""
+"""Which core a conversation is held with, and asked a single question."""
 
-from reasoner.cli.chat import talking
+from reasoner.cli.settings import talking
 from reasoner.config import Config, CoreConfig
 
 
