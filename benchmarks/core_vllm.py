@@ -5,10 +5,12 @@ import os
 import sys
 import time
 
-os.environ |= {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+QUIET = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+"""The environment in which it stays small and asks nobody."""
 
 
 def main() -> None:
+    os.environ |= QUIET
     from vllm import LLM, SamplingParams
     from vllm.inputs import TokensPrompt
 

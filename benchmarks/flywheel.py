@@ -119,12 +119,11 @@ def backtrack(flags: argparse.Namespace) -> Figures:
     arms = {arm: solved(asyncio.run(again(arm, flags.core, ids, flags))) for arm in ARMS}
     how = failures(flags.core, ids, flags)
     found = {"backtrack": _arms(arms, how, flags)}
-    groups = {
-        kind: [task for task, one in how.items() if one[0] == kind] for kind in sorted({k for k, _ in how.values()})
-    }
-    groups[f"code of up to {LONG} tokens"] = [task for task, one in how.items() if one[1] <= LONG]
-    groups["longer code"] = [task for task, one in how.items() if one[1] > LONG]
-    return found | {f"backtrack: {kind}": _arms(arms, tasks, flags) for kind, tasks in groups.items()}
+    groups: dict[str, list[str]] = {}
+    for task, (kind, length) in how.items():
+        for group in (kind, "longer code" if length > LONG else f"code of up to {LONG} tokens"):
+            groups.setdefault(group, []).append(task)
+    return found | {f"backtrack: {group}": _arms(arms, groups[group], flags) for group in sorted(groups)}
 
 
 def _arms(arms: Mapping[str, dict[str, float]], tasks: Iterable[str], flags: argparse.Namespace) -> Figure:

@@ -26,7 +26,7 @@ from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
 from reasoner.trace import Added, Recorder, Trace, read
 from reasoner.trace import events as trace_events
-from reasoner.types import Step, Task
+from reasoner.types import Task
 
 Row = dict[str, Any]
 RUNS = ROOT / "runs" / "flywheel"
@@ -94,22 +94,17 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
 
 def failures(core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, tuple[str, int]]:
     """By task whose first code failed, how it did, in a few words, and how many tokens the code had."""
-    fallen = _fallen(core, ids, flags)
-    return {task.id: (wrong(task, _observed(past)), _written(past)) for task, past in fallen}
+    found = {}
+    for task, past in _fallen(core, ids, flags):
+        steps = past.tree().nodes[-1].steps
+        observed = next(step for step in reversed(steps) if step.kind == "observe")
+        found[task.id] = wrong(task, observed), sum(len(step.ids) for step in steps if step.kind == "act")
+    return found
 
 
 def _fallen(core: str, ids: Sequence[str], flags: argparse.Namespace) -> list[tuple[Task, Trace]]:
     """Tasks whose first code failed, with their episodes up to there."""
     return [(task, past) for task in tasks(ids, flags) if (past := _fell(_trace(EPISODES, core, task)))]
-
-
-def _written(past: Trace) -> int:
-    acts = [step for step in past.tree().nodes[-1].steps if step.kind == "act"]
-    return sum(len(span.ids) for step in acts for span in step.spans)
-
-
-def _observed(past: Trace) -> Step:
-    return next(step for step in reversed(past.tree().nodes[-1].steps) if step.kind == "observe")
 
 
 def parsed(reasoner: Reasoner, trace: Trace) -> Row:

@@ -17,9 +17,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from baseline import held_out, mbpp_ids
+from core_vllm import QUIET
 from flywheel_live import SIDE_BY_SIDE, tasks
 from records import ROOT
 
@@ -40,7 +42,6 @@ MOST, TIE, PATIENCE = 160, 0.25, 300
 """Tokens of a text; nats between two tokens that rounding may swap, two steps of bfloat16 where logits lie between 16
 and 32; seconds for a server to start."""
 LOG = ROOT / "runs" / "served.log"
-QUIET = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
 def main() -> None:
@@ -103,13 +104,12 @@ async def prompted(held: Path, flags: argparse.Namespace) -> list[list[int]]:
     """Where searches of these tasks begin, as the runtime lays it out."""
     code = [str(number) for number in mbpp_ids("mbpp-test")]
     maths = [f"gsm8k/{index}" for index, *_ in held_out(flags.data / "gsm8k_train.jsonl")]
-    ids = [one for those in (code, maths) for one in random.Random(0).sample(sorted(those), flags.tasks // 2)]
+    drawn = [tasks(random.Random(0).sample(sorted(ids), flags.tasks // 2), flags) for ids in (code, maths)]
     config = Config(
         core=CoreConfig(adapter=str(held), dtype=flags.dtype),
         sandbox=SandboxConfig("bubblewrap"),
         search=SearchConfig("single", temperature=0.0, max_tokens=4),
     )
-    half = len(ids) // 2
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
     async with assemble(config) as reasoner:
 
@@ -120,7 +120,7 @@ async def prompted(held: Path, flags: argparse.Namespace) -> list[list[int]]:
             tree = Trace(heard).tree()
             return list(tree.ids(tree.root))
 
-        return await asyncio.gather(*map(begun, [*tasks(ids[:half], flags), *tasks(ids[half:], flags)]))
+        return await asyncio.gather(*map(begun, chain(*drawn)))
 
 
 async def reached(url: str, merged: Path) -> RemoteCore:

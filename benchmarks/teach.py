@@ -9,15 +9,14 @@ What is reported on is neither (MBPP test, and the 300 GSM8K problems of `benchm
 `reported.jsonl`, and a task that shares its text is not learnt from. How it searches and trains is `HOW`, sized for a
 session on two CPU cores; flags of `reasoner flywheel` given after -- win over it, such as `-- --attempts 8 --checks 3`.
 `--keep` packs searches, rows, curves and what the gate saw into `benchmarks/records/`, and a new directory begins with
-these. `--ship N` says what the gate thinks of generation N beside the base, and puts its adapter into
-`reasoner/models/taught/`, where it is used by default. Its 9 MB are shipped, and not rows to train from: training takes
-an hour on a CPU, and a user is to have the core at once.
+these. `--ship N` says what the gate thinks of generation N beside the base and, where that is surely better, puts its
+adapter into `reasoner/models/taught/`, where it is used by default. Its 9 MB are shipped, and not rows to train from:
+training takes an hour on a CPU, and a user is to have the core at once.
 """
 
 import argparse
 import json
 import random
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +34,7 @@ from reasoner.flywheel import gate
 from reasoner.flywheel.courses import WORK
 from reasoner.flywheel.generations import Paths
 from reasoner.flywheel.training import CURVE
-from reasoner.models import adapter, adapters
+from reasoner.models import adapters
 
 T = TypeVar("T")
 CHECKED = 60
@@ -141,8 +140,8 @@ def keep(wheel: Path) -> None:
 
 
 def ship(wheel: Path, number: int) -> None:
-    """Copy an adapter, without what training left beside it, and say how the gate finds it beside the base: what each
-    generation's own gate says is whether it is surely better than the one before."""
+    """Copy an adapter if the gate finds it surely better than the base, and say what it finds: what each generation's
+    own gate says is whether it is surely better than the one before."""
     held = Paths(wheel.resolve(), number)
     base, taught = (
         gate.checked(read_records(held.check(name) / RESULTS)) for name in (adapters.BASE, held.adapter.name)
@@ -151,13 +150,8 @@ def ship(wheel: Path, number: int) -> None:
     print(f"beside the base: {'' if said.promoted else 'not surely better, '}{said.reason}")
     if not said.promoted:
         return
-    place = adapters.SHIPPED / models.default()
-    files = [adapter.MANIFEST, *adapter.read(held.adapter).files]
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    for name in files:
-        shutil.copyfile(held.adapter / name, place / name)
-    print(f"{place}: {sum((place / name).stat().st_size for name in files) / 1e6:.1f} MB")
+    place = adapters.keep(held.adapter, models.default(), adapters.SHIPPED)
+    print(f"{place}: {sum(file.stat().st_size for file in place.iterdir() if file.is_file()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -49,18 +49,19 @@ def kept() -> Path:
     return home() / "adapters"
 
 
-def keep(held: Path, name: str) -> Path:
-    """Copy an adapter to where it is found by that name, in the place of an earlier one, without what training left
-    beside it. Returns that place.
+def keep(held: Path, name: str, root: Path | None = None) -> Path:
+    """Copy an adapter to where it is found by that name (below `root`, where adapters are kept unless told), in the
+    place of an earlier one, without what training left beside it. Returns that place.
 
     Raises:
         ModelError: it cannot be written.
     """
-    place, files = kept() / name, [MANIFEST, *read(held).files]
+    root = root or kept()
+    place, files = root / name, [MANIFEST, *read(held).files]
     heads = [str(path.relative_to(held)) for path in (held / HEADS).glob("*.safetensors")]
     try:
-        kept().mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=kept()))
+        root.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
         (making / HEADS).mkdir()
         for file in (*files, *heads):
             shutil.copyfile(held / file, making / file)

@@ -55,8 +55,9 @@ def spelling_of(trace: Trace, directory: Path | None = None) -> Spelling | None:
     place = directory or (stored if "/" not in model and (stored / "tokenizer.json").is_file() else None)
     if place:
         tokenizer = HubTokenizer(place)
-        named = rows(tokenizer).named() if adapter and Controls.of(tokenizer) is None else {}
-        return Spelling(HubTokenizer(place, named))
+        if adapter and Controls.of(tokenizer) is None:
+            tokenizer = HubTokenizer(place, rows(tokenizer).named())
+        return Spelling(tokenizer)
     return Spelling(ByteTokenizer()) if _are_bytes(trace) else None
 
 
