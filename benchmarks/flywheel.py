@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from baseline import mbpp_ids
 from flywheel_heads import SAMPLES, selectors
-from flywheel_live import ARMS, EPISODES, RUNS, Row, again, failures, live, parsed, untrained
+from flywheel_live import ARMS, BACK, EPISODES, OTHER, RUNS, Row, again, failures, live, parsed, untrained
 from records import ROOT, pack, read, recording, unpack
 
 from reasoner.config import SearchConfig, SpeechConfig
@@ -118,20 +118,19 @@ def backtrack(flags: argparse.Namespace) -> Figures:
     episodes("trained", flags.core, ids, flags)
     arms = {arm: solved(asyncio.run(again(arm, flags.core, ids, flags))) for arm in ARMS}
     how = failures(flags.core, ids, flags)
-    found = {"backtrack": _arms(arms, how, flags)}
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {"all": list(how)}
     for task, (kind, length) in how.items():
         for group in (kind, "longer code" if length > LONG else f"code of up to {LONG} tokens"):
             groups.setdefault(group, []).append(task)
-    return found | {f"backtrack: {group}": _arms(arms, groups[group], flags) for group in sorted(groups)}
+    return {f"{back}: {group}": _arms(back, arms, groups[group], flags) for back in BACK for group in sorted(groups)}
 
 
-def _arms(arms: Mapping[str, dict[str, float]], tasks: Iterable[str], flags: argparse.Namespace) -> Figure:
-    """Stepping back against the better of the other two, over these tasks."""
+def _arms(back: str, arms: Mapping[str, dict[str, float]], tasks: Iterable[str], flags: argparse.Namespace) -> Figure:
+    """One way of stepping back against the better of the two that do not, over these tasks."""
     wanted = set(tasks)
     shares = {arm: {task: share for task, share in found.items() if task in wanted} for arm, found in arms.items()}
-    other = max((arm for arm in ARMS if arm != "backtrack"), key=lambda arm: mean(shares[arm].values()))
-    by = paired(shares[other], shares["backtrack"])
+    other = max(OTHER, key=lambda arm: mean(shares[arm].values()))
+    by = paired(shares[other], shares[back])
     told = ", ".join(f"{arm} {points(mean(found.values()))}" for arm, found in shares.items())
     return against_other(by, 5, f"{told}, of {by.tasks} failed nodes, {flags.left} tokens left")
 

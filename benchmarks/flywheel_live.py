@@ -19,8 +19,8 @@ from reasoner.assembly import assemble
 from reasoner.config import BudgetConfig, Config, CoreConfig, SandboxConfig, SearchConfig, SpeechConfig
 from reasoner.dialect.control import NAMES
 from reasoner.dialect.spoken import Opened, Spoken, parse
-from reasoner.flywheel.failures import wrong
 from reasoner.ledger import Budget
+from reasoner.loop.failures import wrong
 from reasoner.models import adapter, adapters
 from reasoner.runtime import Reasoner
 from reasoner.tasks import read_jsonl
@@ -35,8 +35,10 @@ SIDE_BY_SIDE = 48
 EPISODES = "protocol-trained"
 """The run whose episodes tell how much parses, and from whose failed nodes arms go on."""
 USUAL = SpeechConfig()
-ARMS = {"backtrack": "backtrack", "go on": "act", "restart": "end"}
-"""What each does whenever tests have failed, as `SpeechConfig.failed` says it."""
+BACK = {"backtrack": "backtrack", "learn": "learn"}
+"""Ways of stepping back when tests have failed, as `SpeechConfig.failed` says it: the core says why, or the runtime."""
+OTHER = {"go on": "act", "restart": "end"}
+ARMS = BACK | OTHER
 
 
 async def live(

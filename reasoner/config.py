@@ -85,10 +85,10 @@ class SpeechConfig:
 
     grammar: bool = True
     """Sample only what may stand in its place: no control token inside a step but one that may come next."""
-    failed: Literal["", "reflect", "backtrack", "act", "end"] = "end"
-    """What it is made to do whenever tests have failed: say what went wrong, go back, write once more, or end the
-    attempt, so that the next one begins anew and nothing is spent on reading what went wrong; empty leaves it to the
-    core."""
+    failed: Literal["", "reflect", "backtrack", "learn", "act", "end"] = "end"
+    """What happens whenever tests have failed: the core is made to say what went wrong, to go back, or to write once
+    more; it is taken back with what the tests said as the lesson (`learn`), which no token is spent on saying; or its
+    attempt is over and the next one begins anew. Empty leaves it to the core."""
     least_thought: int = _at_least(0, 0)
     """Tokens of thought without which an answer is put off, and thinking goes on."""
     collapse: float = field(default=0.0, metadata={"least": 0, "below": 1})

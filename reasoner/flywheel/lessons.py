@@ -13,9 +13,9 @@ from reasoner.dialect.control import Control
 from reasoner.dialect.spoken import Spoken, numbered, write_backtrack
 from reasoner.dialect.stepwise import ANSWER
 from reasoner.flywheel.ends import known, worth
-from reasoner.flywheel.failures import lesson, seen, wrong
 from reasoner.flywheel.rows import Episode, Judged, Mark, Pair, read_only, written
 from reasoner.flywheel.told import is_spoken, told
+from reasoner.loop.failures import lesson, seen, wrong
 from reasoner.trace import Trace
 from reasoner.tree import Tree
 from reasoner.types import NodeId, Step, Task

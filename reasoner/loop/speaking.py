@@ -12,10 +12,11 @@ from typing import cast
 
 from reasoner.completions import Completion
 from reasoner.config import SpeechConfig
-from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack
+from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack, write_backtrack
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Ledger
 from reasoner.loop.calling import CONCLUSION, Calling, enough
+from reasoner.loop.failures import lesson
 from reasoner.loop.forcing import WAIT, failed, gives_up, waits
 from reasoner.loop.known import Known
 from reasoner.loop.testing import Testing
@@ -80,6 +81,8 @@ class Speaking:
         match growth.head.expand.move:
             case "reflect" | "criticise" as kind:
                 await line.remark(kind)
+            case "follow" if self.speech.failed == "learn" and line.has_failed():
+                await line.learn()
             case _:
                 await line.say(line.opening())
         if not growth.steps:
@@ -112,11 +115,15 @@ class _Line:
 
     # --- where it begins ---
 
+    def has_failed(self) -> bool:
+        """Whether nothing came yet after tests that failed."""
+        return self._growth.head.expand.learnt is None and failed(self._before)
+
     def opening(self) -> Opened:
         """What is forced before the core says anything, and which step is open then."""
         expand, last = self._growth.head.expand, self._before[-1].kind
-        if expand.learnt is not None and (lesson := lesson_of(self._tree[expand.learnt])):
-            self._growth.take(self._dialect.lesson(lesson))
+        if expand.learnt is not None and (words := lesson_of(self._tree[expand.learnt])):
+            self._growth.take(self._dialect.lesson(words))
             return Opened("reflect")
         if expand.kept:
             return self._kept(expand.kept)
@@ -138,8 +145,10 @@ class _Line:
             return self._dialect.open("backtrack", f"{numbered(self._until(best))} ")
         if self._growth.head.expand.move == "revise":
             return self._dialect.open("reflect")
-        made = speech.failed if failed(self._before) else ""
-        return self._dialect.open(made) if made and made != "end" else Opened()
+        match speech.failed if failed(self._before) else "":
+            case "reflect" | "backtrack" | "act" as kind:
+                return self._dialect.open(kind)
+        return Opened()
 
     def _until(self, index: int) -> list[Step]:
         return [step for node in self._path[: index + 1] for step in node.steps]
@@ -172,6 +181,14 @@ class _Line:
                 return await self._do(completion)
             put_off = waits(self._steps, heard.next.kind, self._moves.speech.least_thought)
             opened = self._dialect.open("think", WAIT) if put_off else heard.next
+
+    async def learn(self) -> None:
+        """Step back in the core's place, with what the tests said as the lesson: no token of it is computed here."""
+        last = self._before[-1]
+        words = write_backtrack(numbered(self._before) - 1, lesson(self._task, last))
+        step = self._dialect.said("backtrack", self._dialect.tokenizer.encode(words), sampled=False)
+        self._growth.take(step)
+        await self._back(step)
 
     async def remark(self, kind: StepKind) -> None:
         """What the core thinks of what it did; the step that it would do next is left alone."""
@@ -259,13 +276,13 @@ class _Line:
         """Whether the core can go back to where it says; if not, it is told why not. One that goes back for a reason
         that did not help before is in a loop: its attempt is over, since what failed would stay in its view."""
         node = self._growth.head.expand.node
-        number, lesson = read_backtrack(step.text) or (0, "")
+        number, words = read_backtrack(step.text) or (0, "")
         target = self._tree.observed(node, number)
         if target is None:
             problem = f"There is no step {number} to go back to."
         elif target == node:
             problem = f"Step {number} is the last one: there is nothing to take back."
-        elif (target, _gist(lesson)) in turned_back(self._tree, node):
+        elif (target, _gist(words)) in turned_back(self._tree, node):
             problem = ""
         else:
             return
@@ -326,5 +343,5 @@ def value_of(node: Node) -> float | None:
     return scores[-1] if scores else None
 
 
-def _gist(lesson: str) -> str:
-    return " ".join(lesson.casefold().split())
+def _gist(words: str) -> str:
+    return " ".join(words.casefold().split())

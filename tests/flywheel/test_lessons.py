@@ -11,11 +11,11 @@ from reasoner.dialect.driven import Driven
 from reasoner.dialect.spoken import Spoken, parse
 from reasoner.dialect.stepwise import Stepwise
 from reasoner.dialect.tokenizer import SpeakingTokenizer
-from reasoner.flywheel import failures
 from reasoner.flywheel.lessons import outcomes, taught
 from reasoner.flywheel.rows import row, written
 from reasoner.flywheel.told import closed, parts_of, sliced
 from reasoner.ledger import Cost
+from reasoner.loop import failures
 from reasoner.suites import report
 from reasoner.trace import Added, Began, Event, Finished, Opened, Trace
 from reasoner.tree import Tree

@@ -246,6 +246,23 @@ async def test_a_failed_test_can_open_a_step_back_or_end_the_attempt() -> None:
     assert [node.parent for node in nodes] == [None, 0, 0] and kinds(nodes[1:2]) == [["act", "observe"]]
 
 
+async def test_a_failed_test_can_send_it_back_with_the_tests_words_at_no_token_of_its_own() -> None:
+    turns = speech("<|act|>x<|end|>", "<|act|>a + b<|end|>")
+    result, nodes, core = await heard(turns, CODE, speech=SpeechConfig(failed="learn"))
+    assert kinds(nodes[1:]) == [["act", "observe"], ["backtrack"], ["reflect", "act", "observe", "answer"]]
+    back, after = nodes[2], nodes[3]
+    assert not any(span.sampled for span in back.steps[0].spans) and back.cost.prefilled == back.cost.decoded == 0
+    assert (after.parent, after.learnt) == (0, 2) and back.steps[0].text == f"0 {after.steps[0].text}"
+    assert len(core.asked) == 4, "two acts, each opened and then written"
+    assert result.status == "solved"
+
+
+async def test_one_that_fails_again_as_it_did_begins_with_nothing() -> None:
+    turns = speech("<|act|>x<|end|>", "<|act|>y<|end|>", "<|act|>a + b<|end|>")
+    _, nodes, _ = await heard(turns, CODE, strategy=BestOfN(2), width=1, speech=SpeechConfig(failed="learn"))
+    assert kinds(nodes[4:]) == [["malformed"], ["act", "observe", "answer"]] and nodes[5].learnt is None
+
+
 async def test_an_answer_that_comes_too_early_is_put_off() -> None:
     turns = speech("<|think|>So.<|answer|>", " no, 6 * 8 = 48.<|answer|>48<|end|>")
     _, nodes, core = await heard(turns, speech=SpeechConfig(least_thought=8))
