@@ -17,7 +17,7 @@ from reasoner.flywheel.rows import Episode, Judged, Mark, Pair, read_only, writt
 from reasoner.flywheel.told import is_spoken, told
 from reasoner.loop.failures import lesson, seen, wrong
 from reasoner.trace import Trace
-from reasoner.tree import Tree
+from reasoner.tree import Node, Tree
 from reasoner.types import NodeId, Step, Task
 
 _FEW = 2
@@ -121,10 +121,15 @@ def given_up(search: Search) -> Iterator[list[Step]]:
     """Branches that a core itself gave up, where what hangs from there with their lesson came to a right end."""
     fruitful = {one.learnt for end, right in search.right.items() if right for one in search.tree.path(end)}
     for node in search.tree.nodes:
-        if node.id in fruitful and node.steps[-1].kind == "backtrack":
+        if node.id in fruitful and node.steps[-1].kind == "backtrack" and _heard(node):
             steps = [step for part in search.steps(node.id) for step in part]
             last = max((at for at, s in enumerate(steps) if s.kind in ("observe", "malformed", "task")), default=0)
             yield [read_only(step) for step in steps[: last + 1]] + steps[last + 1 :]
+
+
+def _heard(node: Node) -> bool:
+    """Whether its core said anything in a node, which may be the runtime's step back."""
+    return any(span.sampled for step in node.steps for span in step.spans)
 
 
 def falls(search: Search, failed: Sequence[NodeId]) -> Iterator[Fall]:
@@ -141,7 +146,8 @@ def falls(search: Search, failed: Sequence[NodeId]) -> Iterator[Fall]:
 def _heard_after(search: Search, node: NodeId, fall: Fall) -> bool:
     """Whether a core that speaks went on after a failure that it could see."""
     spoke = is_spoken(search.dialect, search.tree.path(node))
-    at_the_end = fall.at == node and search.tree[node].steps[-1].kind == "observe" and not search.tree.children(node)
+    heard = any(_heard(search.tree[child]) for child in search.tree.children(node))
+    at_the_end = fall.at == node and search.tree[node].steps[-1].kind == "observe" and not heard
     return spoke and not at_the_end
 
 

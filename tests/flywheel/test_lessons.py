@@ -341,6 +341,28 @@ def spoken_trace() -> Trace:
     return Trace(events)
 
 
+def test_what_the_runtime_said_in_its_place_is_learnt_as_its_own_words_would_be() -> None:
+    trace = recorded(task=TASK)
+    tree, events = trace.tree(), list(trace.events)
+
+    def add(expand: Expand, steps: list[Step], *verdicts: Verdict) -> int:
+        head = tree.opened(expand)
+        node = tree.add(head, steps, "w", verdicts, Cost())
+        events.extend([Opened(head), Added(tree[node], head.id)])
+        return node
+
+    bad = add(Expand(0, "attempt", Sampling()), spoke(BAD), Verdict(0.0, "visible"))
+    back = SPOKEN.said("backtrack", TOKENIZER.encode("0 returned 1, expected 2"), sampled=False)
+    dead = add(Expand(bad, "follow", Sampling()), [back])
+    passed = [SPOKEN.lesson("returned 1, expected 2"), spoke(GOOD)[0]]
+    add(Expand(0, "follow", Sampling(), learnt=dead), passed, Verdict(1.0, "visible"))
+    solved, turned = (row(e) for e in taught(SPOKEN, Trace(events)).episodes[:2])
+    assert (solved.kind, turned.kind) == ("risen", "turned")
+    assert learnt(solved.ids, solved.learnt) == f"<|act|>{GOOD}\n<|end|>"
+    said = "<|reflect|>The result is wrong.<|backtrack|>0 returned 1, expected 2<|end|>"
+    assert learnt(turned.ids, turned.learnt) == said
+
+
 def test_rows_of_a_spoken_tree_are_its_own_tokens() -> None:
     trace = spoken_trace()
     solved, turned = (row(e) for e in taught(SPOKEN, trace).episodes)
