@@ -69,8 +69,8 @@ async def live(
 async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespace) -> dict[str, Row]:
     """By task whose first code failed, what came of it in this arm with `flags.left` more tokens. In all arms another
     attempt follows one that is over; one that begins anew has a search of its own, which knows nothing of the first.
-    What would be cached had it gone on at once (the prompt, in the other arms the failed branch too) is read again here
-    and counts for none of them."""
+    What would be cached had it gone on at once (the prompt, and the failed branch where the core reads on in that) is
+    read again here and counts for none of them."""
     kept = _kept(f"arm-{arm.replace(' ', '-')}-{flags.left}", core)
     found = _read(kept)
     fell = {task.id: past for task, past in _fallen(core, ids, flags)}
@@ -85,8 +85,9 @@ async def again(arm: str, core: str, ids: Sequence[str], flags: argparse.Namespa
             bounded = replace(reasoner, budget=Budget(tokens=len(tree.ids(tree.root)) + flags.left))
             result = await bounded.solve(task)
         else:
-            spent = past.spent.prefilled + past.spent.decoded + past.spent.verifier + len(tree.ids(tree.nodes[-1].id))
-            result = await replace(reasoner, budget=Budget(tokens=spent + flags.left)).resume(task, past)
+            spent = past.spent.prefilled + past.spent.decoded + past.spent.verifier
+            reread = len(tree.ids(tree.root if ARMS[arm] == "learn" else tree.nodes[-1].id))
+            result = await replace(reasoner, budget=Budget(tokens=spent + reread + flags.left)).resume(task, past)
         return {"solved": result.status == "solved", "spent": dict(result.spent)}
 
     todo = [task for task in tasks(list(fell), flags) if task.id not in found]

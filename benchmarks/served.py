@@ -61,42 +61,44 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=LOG.parent) as place:
         merged = Path(place) / "merged"
         merge(base, held, merged)
-        with serving(flags, merged) as url:
-            print(json.dumps(asyncio.run(compare(flags, base, held, merged, url))))
+        with serving(flags, merged) as server:
+            print(json.dumps(asyncio.run(compare(flags, base, held, merged, server))))
 
 
 @contextmanager
-def serving(flags: argparse.Namespace, merged: Path) -> Iterator[str]:
+def serving(flags: argparse.Namespace, merged: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """vLLM over a directory; what it says goes to a file."""
-    server = [str(flags.vllm), "-m", "vllm.entrypoints.openai.api_server", "--model", str(merged), "--enforce-eager"]
-    server += ["--dtype", flags.dtype, "--max-model-len", "2048", "--port", str(flags.port), "--host", "127.0.0.1"]
-    with LOG.open("w") as log, subprocess.Popen(server, stdout=log, stderr=log, env=os.environ | QUIET) as process:
+    command = [str(flags.vllm), "-m", "vllm.entrypoints.openai.api_server", "--model", str(merged), "--enforce-eager"]
+    command += ["--dtype", flags.dtype, "--max-model-len", "2048", "--port", str(flags.port), "--host", "127.0.0.1"]
+    with LOG.open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | QUIET) as process:
         try:
-            yield f"http://127.0.0.1:{flags.port}/v1"
+            yield process
         finally:
             process.terminate()
 
 
-async def compare(flags: argparse.Namespace, base: Path, held: Path, merged: Path, url: str) -> dict[str, str]:
+async def compare(
+    flags: argparse.Namespace, base: Path, held: Path, merged: Path, server: "subprocess.Popen[bytes]"
+) -> dict[str, str]:
     """How far each local core writes what the server does."""
-    prompts, server = await prompted(held, flags), await reached(url, merged)
-    adapted = LocalCore(base, adapter=held, dtype=flags.dtype, device="cpu")
-    plain = LocalCore(merged, dtype=flags.dtype, device="cpu")
-    ends = tuple(plain.tokenizer.ends)
-    theirs = await texts(server, prompts, ends)
+    prompts, remote = await prompted(held, flags), await reached(server, flags.port, merged)
+    ends = tuple(remote.tokenizer.ends)
+    theirs = await texts(remote, prompts, ends)
+    await remote.close()
     found = {}
-    for name, core in (("with its adapter", adapted), ("merged", plain)):
+    for name, directory, adapter in (("with its adapter", base, held), ("merged", merged, None)):
+        core = LocalCore(directory, adapter=adapter, dtype=flags.dtype, device="cpu")
         gaps = [
             await gap(core, prompt, ours, other)
             for prompt, ours, other in zip(prompts, await texts(core, prompts, ends), theirs, strict=True)
         ]
+        await core.close()
         parted = sorted(one for one in gaps if one is not None)
         told = (
             f"{len(gaps) - len(parted)} of {len(gaps)} texts equal, {sum(one <= TIE for one in parted)} part at a tie"
         )
         worst = f"; at most {parted[-1]:.2f} nats" if parted else ""
         found[f"{flags.dtype}, local core {name}"] = told + worst
-    await asyncio.gather(adapted.close(), plain.close(), server.close())
     return found
 
 
@@ -123,14 +125,17 @@ async def prompted(held: Path, flags: argparse.Namespace) -> list[list[int]]:
         return await asyncio.gather(*map(begun, chain(*drawn)))
 
 
-async def reached(url: str, merged: Path) -> RemoteCore:
+async def reached(server: "subprocess.Popen[bytes]", port: int, merged: Path) -> RemoteCore:
     """The server, as soon as it answers."""
     for _ in range(PATIENCE):
+        if server.poll() is not None:
+            raise SystemExit(f"the server ended with code {server.returncode}: {LOG} says why")
         try:
+            url = f"http://127.0.0.1:{port}/v1"
             return await RemoteCore.connect(url, tokenizer_dir=merged, retry=Retry(attempts=1))
         except CoreError:
             await asyncio.sleep(1)
-    raise SystemExit(f"no server at {url} after {PATIENCE} s: {LOG} says why")
+    raise SystemExit(f"no server at port {port} after {PATIENCE} s: {LOG} says why")
 
 
 async def texts(core: Core, prompts: Sequence[Sequence[int]], ends: tuple[int, ...]) -> list[tuple[int, ...]]:
