@@ -203,12 +203,16 @@ def reward(flags: argparse.Namespace) -> Figures:
     found: Figures = {}
     for what, sets in (("code", (flags.set, "mbpp-train")), ("maths", ("gsm8k-program",))):
         try:
-            head, sure = selectors({name: recorded(name) for name in sets}, flags)
+            ways = selectors({name: recorded(name) for name in sets}, flags)
         except Missing as missing:
             print(f"reward, {what:6} left out: {missing}")
             continue
-        told = f"head {points(mean(head.values()))}, certainty {points(mean(sure.values()))}, {len(head)} tasks"
-        found[f"reward_{what}"] = against_other(paired(sure, head), 3, told)
+        told = ", ".join(f"{way} {points(mean(right.values()))}" for way, right in ways.items())
+        sure = ways.pop("certainty")
+        found |= {
+            f"reward_{what}, {way}": against_other(paired(sure, right), 3, f"{told}, {len(sure)} tasks")
+            for way, right in ways.items()
+        }
     return found
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,25 +20,40 @@ Row = dict[str, Any]
 SAMPLES = 16
 
 
-def selectors(pools: Mapping[str, Sequence[Row]], flags: argparse.Namespace) -> tuple[dict[str, float], ...]:
-    """By task of the first of these sets: whether the sample is right that a head prefers, and the one that the core
-    was surest of. Each fifth of the tasks is told by a head fitted on the other four and on all further sets."""
+def selectors(pools: Mapping[str, Sequence[Row]], flags: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """By way of choosing, and by task of the first of these sets: whether the sample is right that is chosen, by a
+    head, by one that is fitted on how states differ within a task, and by certainty. Each fifth of the tasks is told by
+    a head fitted on the other four and on all further sets."""
     tune_process()
     base = models.resolve(models.default())
     one, tokenizer = student.load(base, {}, {}), HubTokenizer(base)
     drawn = {name: _drawn(rows, flags.quick) for name, rows in pools.items()}
     parts = [heads.places(*_read(one, name, rows, tokenizer, flags)) for name, rows in drawn.items()]
+    asked = next(iter(drawn.values()))
+    return {
+        "head": _chosen(asked, _crossed("head", parts)),
+        "head within tasks": _chosen(asked, _crossed("head within tasks", [_within(part) for part in parts])),
+        "certainty": _chosen(asked, [sum(row["logprobs"]) / len(row["logprobs"]) for row in asked]),
+    }
+
+
+def _crossed(name: str, parts: Sequence[heads.Places]) -> list[float]:
+    """What is said of each place of the first part by a head that was not fitted on its task."""
     first, *more = parts
-    folds = heads.folds(first.tasks)
-    scores = torch.zeros(len(folds))
+    folds, scores, told = heads.folds(first.tasks), torch.zeros(len(first.tasks)), list[str]()
     for number in range(heads.FOLDS):
         head = heads.fit(_joined([_where(first, folds != number), *more]))
         left = folds == number
         scores[left] = first.states[left] @ head.weight + head.bias
-        print(f"fold {number}: {head.places} places, AUROC {head.auroc:.3f} on tasks left out", flush=True)
-    asked = next(iter(drawn.values()))
-    by_head = {id(row): float(score) for row, score in zip(asked, scores, strict=True)}
-    return _chosen(asked, lambda row: by_head[id(row)]), _chosen(asked, _certainty)
+        told.append(f"{head.auroc:.3f}")
+    print(f"{name}: AUROC {', '.join(told)} on tasks left out", flush=True)
+    return scores.tolist()
+
+
+def _within(places: heads.Places) -> heads.Places:
+    """Each state less the mean of its task's: what tasks differ in is gone."""
+    samples = places.states.view(-1, SAMPLES, places.states.shape[1])
+    return replace(places, states=(samples - samples.mean(1, keepdim=True)).flatten(0, 1))
 
 
 def _drawn(rows: Sequence[Row], quick: bool) -> list[Row]:
@@ -79,13 +95,9 @@ def _joined(parts: Sequence[heads.Places]) -> heads.Places:
     )
 
 
-def _chosen(rows: Sequence[Row], score: Callable[[Row], float]) -> dict[str, float]:
-    best: dict[str, Row] = {}
-    for row in rows:
-        if row["task"] not in best or score(row) > score(best[row["task"]]):
-            best[row["task"]] = row
-    return {task: float(row["correct"]) for task, row in best.items()}
-
-
-def _certainty(row: Row) -> float:
-    return sum(row["logprobs"]) / len(row["logprobs"])
+def _chosen(rows: Sequence[Row], scores: Sequence[float]) -> dict[str, float]:
+    best: dict[str, tuple[float, Row]] = {}
+    for row, score in zip(rows, scores, strict=True):
+        if row["task"] not in best or score > best[row["task"]][0]:
+            best[row["task"]] = score, row
+    return {task: float(row["correct"]) for task, (_, row) in best.items()}
