@@ -243,7 +243,7 @@ UNTRAINED = 50
 """Episodes of the core whose control tokens were never trained: enough to see that it cannot speak."""
 TOKENS, CLAIM = (300, 500, 1000), 500
 LONG = 44
-"""Tokens of failed code: the median of the first 84, where the longer half seemed to gain by stepping back."""
+"""Tokens of failed code: the median of the first 84 nodes."""
 
 
 # --- figures ---
