@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reasoner.dialect.spoken import read_backtrack
 from reasoner.ledger import Budget
 from reasoner.repl.printable import gist
 from reasoner.suites import report
@@ -136,8 +137,8 @@ class Board:
         self.tokens_budget, self.wall_budget = budget.tokens, budget.wall_s
 
     def _attempt(self, opened: Opened) -> Attempt:
-        """A reflection belongs to the attempt that it is about; a head that is opened again to its own; any other move
-        is an attempt of its own."""
+        """A reflection, and what a core goes on with in view of a node, belong to that node's attempt; a head that is
+        opened again to its own; any other move is an attempt of its own."""
         again = self._heads.get(opened.head.id)
         if again:
             again.state, again.text, again.tokens = "growing", "", 0
@@ -147,7 +148,8 @@ class Board:
 
     def _new(self, opened: Opened) -> Attempt:
         expand = opened.head.expand
-        if expand.move in ("reflect", "continue") and expand.node in self._owner:
+        on = expand.move in ("reflect", "continue") or (expand.move == "follow" and expand.learnt is None)
+        if on and expand.node in self._owner:
             return self._owner[expand.node]
         source = self._owner.get(expand.kept.node) if expand.kept else None
         attempt = Attempt(len(self.attempts) + 1, source.number if source else None)
@@ -177,7 +179,9 @@ class Board:
 def _settle(attempt: Attempt, node: Node) -> Attempt:
     """Take from a finished node what became of its attempt."""
     reflected, observed, problem = node.step("reflect"), node.step("observe"), node.step("malformed")
-    if node.step("act") is None:
+    if back := node.step("backtrack"):
+        attempt.reflection = (read_backtrack(back.text) or (0, ""))[1]
+    elif node.step("act") is None:
         attempt.reflection = reflected.text.strip() if reflected else ""
     elif observed and observed.result:
         said = report(observed.result)

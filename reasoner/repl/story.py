@@ -39,7 +39,7 @@ class Story:
             case Added(node, _) if attempt := self.board.owner(node.id):
                 if node.step("act"):
                     return [settled(attempt, self.width)]
-                return reflected(attempt, self.width)
+                return reflected(attempt, self.width) if node.step("reflect") and not node.step("backtrack") else []
             case Dropped(reason="stopped"):
                 self._dropped += 1
             case Redone(node, differs) if differs:

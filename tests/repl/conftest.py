@@ -47,6 +47,9 @@ class Script:
     def reflect(self, head: int, text: str) -> NodeId:
         return self._add(head, Step("reflect", text))
 
+    def back(self, head: int, text: str) -> NodeId:
+        return self._add(head, Step("backtrack", text))
+
     def malformed(self, head: int, problem: str) -> NodeId:
         return self._add(head, Step("act", "?"), Step("malformed", problem))
 

@@ -41,6 +41,16 @@ def test_a_step_back_says_once_what_it_carries(script_for) -> None:
     ]
 
 
+def test_a_core_that_steps_back_does_so_within_its_attempt(script_for) -> None:
+    out, script = told(script_for)
+    script.begin()
+    failed = script.test(script.open(), 0, 1)
+    dead = script.back(script.open("follow", failed), "0 mind zero")
+    script.test(script.open("follow", learnt=dead), 1, 0)
+    lines = out.getvalue().splitlines()[2:]
+    assert lines[0] == "↩ step back to the task, carrying: mind zero" and lines[1].startswith("✓ attempt 2 ")
+
+
 def test_what_a_stop_cuts_off_is_counted(script_for) -> None:
     out, script = told(script_for)
     script.begin()
