@@ -22,7 +22,7 @@ from reasoner.cli.settings import settings
 from reasoner.cli.train import Ending, low, place, recipe, threads
 from reasoner.config import BudgetConfig, Config, SearchConfig
 from reasoner.dialect.spoken import Spoken
-from reasoner.errors import ConfigError
+from reasoner.errors import ConfigError, TraceError
 from reasoner.flywheel import files, gate, generations
 from reasoner.flywheel.contamination import Measured
 from reasoner.flywheel.generations import Generation, Paths
@@ -134,6 +134,11 @@ class _Wheel:
         """One generation. Returns the code of what ended it early, else 0."""
         if number <= len(self.found):
             return 0
+        if generations.gone(self.root, self.found):
+            raise TraceError(
+                f"{self.best} was promoted and is to search next, but its adapter is not there any more: "
+                "put it back, or turn a wheel in another directory, with --core and the one that you have"
+            )
         paths, parent = Paths(self.root, number), self.best
         stages: Sequence[Callable[[], int]] = (
             lambda: self._search(paths, parent),
@@ -263,7 +268,9 @@ def _conclude(arguments: argparse.Namespace, wheel: _Wheel, screen: Screen) -> N
     else:
         for one in found:
             print(f"{one.core}  {'promoted' if one.gate.promoted else 'refused'}: {one.gate.reason}")
-    if best != wheel.first and arguments.use:
+    if generations.gone(wheel.root, found):
+        screen.say(f"the adapter of {Path(best).name} is not there any more")
+    elif best != wheel.first and arguments.use:
         screen.say(f"used from now on: {adapters.keep(Path(best), wheel.base.name)}")
     elif best != wheel.first:
         screen.say(f"use it with --core {best}")

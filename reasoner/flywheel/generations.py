@@ -117,3 +117,9 @@ def best(root: Path, found: list[Generation], first: str = BASE) -> str:
     """The core that searches next: the path of the last adapter that was promoted, else the one it began with."""
     promoted = [one.number for one in found if one.gate.promoted]
     return str(Paths(root, promoted[-1]).adapter) if promoted else first
+
+
+def gone(root: Path, found: list[Generation]) -> bool:
+    """Whether the last adapter that was promoted is no longer where it was made."""
+    promoted = [one.number for one in found if one.gate.promoted]
+    return bool(promoted) and not Paths(root, promoted[-1]).taught

@@ -7,7 +7,8 @@ import pytest
 from reasoner.errors import TraceError
 from reasoner.estimates import Estimate
 from reasoner.flywheel.gate import Decision
-from reasoner.flywheel.generations import GENERATION, Generation, Paths, best, read, write
+from reasoner.flywheel.generations import GENERATION, Generation, Paths, best, gone, read, write
+from reasoner.models.adapter import MANIFEST
 
 
 def put(root: Path, number: int, *, promoted: bool) -> Generation:
@@ -29,6 +30,16 @@ def test_the_last_one_that_was_promoted_searches_next(tmp_path: Path) -> None:
     put(tmp_path, 2, promoted=False)
     assert best(tmp_path, read(tmp_path)) == str(tmp_path / "1" / "taught-1")
     assert Paths(tmp_path, 3).check(best(tmp_path, read(tmp_path))) == tmp_path / "checks" / "taught-1"
+
+
+def test_an_adapter_that_was_taken_away_is_missed(tmp_path: Path) -> None:
+    put(tmp_path, 1, promoted=False)
+    assert not gone(tmp_path, read(tmp_path)), "nobody needs it"
+    put(tmp_path, 2, promoted=True)
+    assert gone(tmp_path, read(tmp_path))
+    Paths(tmp_path, 2).adapter.mkdir()
+    (Paths(tmp_path, 2).adapter / MANIFEST).touch()
+    assert not gone(tmp_path, read(tmp_path))
 
 
 def test_rows_come_from_all_searches_so_far(tmp_path: Path) -> None:
