@@ -224,6 +224,8 @@ def _distinct(tree: Tree, right: Mapping[NodeId, bool], wanted: bool) -> list[No
 def _reflection(search: Search, node: NodeId) -> Step | None:
     """What the core itself said of a failed attempt, when it was asked."""
     for child in search.tree.children(node):
+        if not _heard(search.tree[child]):
+            continue
         steps = told(search.dialect, search.task, list(search.tree.path(child)))[-1]
         if found := next((s for s in steps if s.kind == "reflect" and s.text.strip()), None):
             return found

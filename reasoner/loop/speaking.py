@@ -191,7 +191,10 @@ class _Line:
         await self._back(step)
 
     async def remark(self, kind: StepKind) -> None:
-        """What the core thinks of what it did; the step that it would do next is left alone."""
+        """What the core thinks of what it did; the step that it would do next is left alone. Of tests that failed it
+        says what kind of failure it is; what helps is what they said, so the runtime says that in its place."""
+        if kind == "reflect" and failed(self._before):
+            return self._growth.take(self._dialect.lesson(lesson(self._task, self._before[-1])))
         self._left = REMARK
         opened = self._seamless(self._dialect.open("reflect"))
         completion = await self._listen(opened)

@@ -9,9 +9,10 @@ import pytest
 from reasoner.completions import Sampling
 from reasoner.config import SpeechConfig
 from reasoner.cores.scripted import Reply, ScriptedCore, speech
+from reasoner.loop.failures import lesson
 from reasoner.runtime import Reasoner
 from reasoner.sandboxes.scripted import ScriptedSandbox
-from reasoner.search import Beam, BestOfN, Single, Steps
+from reasoner.search import Beam, BestOfN, Rewind, Single, Steps
 from reasoner.trace import Added, Event
 from reasoner.tree import Node
 from reasoner.types import Files, Json, Report, Result, Suite, Task, TestResult, ToolResult
@@ -255,6 +256,16 @@ async def test_a_failed_test_can_send_it_back_with_the_tests_words_at_no_token_o
     assert (after.parent, after.learnt) == (0, 2) and back.steps[0].text == f"0 {after.steps[0].text}"
     assert len(core.asked) == 4, "two acts, each opened and then written"
     assert result.status == "solved"
+
+
+async def test_a_strategy_that_asks_what_was_learnt_is_told_what_the_tests_said() -> None:
+    turns = speech("x<|end|>", "<|act|>a + b<|end|>")
+    search = Rewind(2, Sampling(), lessons=True)
+    _, nodes, core = await heard(turns, CODE, strategy=search, width=1, speech=SpeechConfig())
+    assert kinds(nodes[1:]) == [["act", "observe"], ["reflect"], ["reflect", "act", "observe", "answer"]]
+    assert nodes[2].cost.decoded == 0
+    assert nodes[3].steps[0].text == nodes[2].steps[0].text == lesson(CODE, nodes[1].steps[1])
+    assert len(core.asked) == 3, "the first attempt begins with the stub, the second with a step of its own"
 
 
 async def test_one_that_fails_again_as_it_did_begins_with_nothing() -> None:
