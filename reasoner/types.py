@@ -139,6 +139,11 @@ class Step:
     def ids(self) -> tuple[int, ...]:
         return tuple(i for span in self.spans for i in span.ids)
 
+    @property
+    def sampled(self) -> bool:
+        """Whether the model wrote any of it; else the runtime said it."""
+        return any(span.sampled for span in self.spans)
+
 
 # --- sandboxes -------------------------------------------------------------------------------------------------------
 

@@ -126,20 +126,17 @@ class _Wheel:
     def found(self) -> list[Generation]:
         return generations.read(self.root)
 
-    @property
-    def best(self) -> str:
-        return generations.best(self.root, self.found, self.first)
-
     def turn(self, number: int) -> int:
         """One generation. Returns the code of what ended it early, else 0."""
-        if number <= len(self.found):
+        found = self.found
+        if number <= len(found):
             return 0
-        if generations.gone(self.root, self.found):
+        paths, parent = Paths(self.root, number), generations.best(self.root, found, self.first)
+        if generations.gone(self.root, found):
             raise TraceError(
-                f"{self.best} was promoted and is to search next, but its adapter is not there any more: "
+                f"{parent} was promoted and is to search next, but its adapter is not there any more: "
                 "put it back, or turn a wheel in another directory, with --core and the one that you have"
             )
-        paths, parent = Paths(self.root, number), self.best
         stages: Sequence[Callable[[], int]] = (
             lambda: self._search(paths, parent),
             lambda: self._work_through(paths),
@@ -262,7 +259,8 @@ def _jobs(tasks: Sequence[Task], epochs: range) -> list[Job]:
 
 
 def _conclude(arguments: argparse.Namespace, wheel: _Wheel, screen: Screen) -> None:
-    found, best = wheel.found, wheel.best
+    found = wheel.found
+    best = generations.best(wheel.root, found, wheel.first)
     if arguments.json:
         print(json.dumps({"core": best, "generations": [asdict(one) for one in found]}))
     else:

@@ -52,7 +52,7 @@ def messages_line(episode: Episode, tokenizer: Tokenizer) -> dict[str, Any]:
     ]
     for step in rest:
         text = spelt(tokenizer, step.ids)
-        said = {"role": "assistant", "content": text, "weight": int(any(span.sampled for span in step.spans))}
+        said = {"role": "assistant", "content": text, "weight": int(step.sampled)}
         if step.kind in ("observe", "malformed") and not said["weight"]:
             messages.append({"role": "tool", "content": text})
         elif messages[-1]["role"] == "assistant" and messages[-1]["weight"] == said["weight"]:

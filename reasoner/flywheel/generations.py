@@ -115,11 +115,16 @@ def write(root: Path, one: Generation) -> None:
 
 def best(root: Path, found: list[Generation], first: str = BASE) -> str:
     """The core that searches next: the path of the last adapter that was promoted, else the one it began with."""
-    promoted = [one.number for one in found if one.gate.promoted]
-    return str(Paths(root, promoted[-1]).adapter) if promoted else first
+    last = _promoted(root, found)
+    return str(last.adapter) if last else first
 
 
 def gone(root: Path, found: list[Generation]) -> bool:
     """Whether the last adapter that was promoted is no longer where it was made."""
-    promoted = [one.number for one in found if one.gate.promoted]
-    return bool(promoted) and not Paths(root, promoted[-1]).taught
+    last = _promoted(root, found)
+    return last is not None and not last.taught
+
+
+def _promoted(root: Path, found: list[Generation]) -> Paths | None:
+    numbers = [one.number for one in found if one.gate.promoted]
+    return Paths(root, numbers[-1]) if numbers else None

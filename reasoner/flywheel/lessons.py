@@ -129,7 +129,7 @@ def given_up(search: Search) -> Iterator[list[Step]]:
 
 def _heard(node: Node) -> bool:
     """Whether its core said anything in a node, which may be the runtime's step back."""
-    return any(span.sampled for step in node.steps for span in step.spans)
+    return any(step.sampled for step in node.steps)
 
 
 def falls(search: Search, failed: Sequence[NodeId]) -> Iterator[Fall]:

@@ -6,6 +6,7 @@ stepping  the moves of a question whose solution is an answer
 speaking  the moves of a core that owns the protocol, whatever the task
 testing   what the visible tests say of a coding task's files
 calling   the calls that a question's solution makes
+failures  what can be seen of a failure, and what it teaches
 forcing   when the runtime says a control token in its place
 restoring worlds that are known from a record, made again when they are asked for
 writing   let the core write, and charge every token as it comes

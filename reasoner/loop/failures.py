@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from reasoner.dialect.spoken import one_line
+from reasoner.dialect.spoken import one_line, read_backtrack
 from reasoner.suites import report
+from reasoner.tree import Node
 from reasoner.types import Step, Task, TestResult
 
 _CAME = re.compile(r"\b(?:returned|is) .+, expected .+")
@@ -37,6 +38,15 @@ def lesson(task: Task, step: Step) -> str:
         return one_line(said.error)
     lines = [line.strip() for line in failed.message.splitlines() if line.strip()]
     return one_line(next(_told(lines), "")) or one_line(failed.name)
+
+
+def lesson_of(dead: Node) -> str:
+    """The one line that is kept of a dead branch: what its backtrack says, else what was thought of it."""
+    last = dead.steps[-1]
+    if last.kind == "backtrack":
+        return (read_backtrack(last.text) or (0, ""))[1]
+    thought = dead.step("reflect")
+    return one_line(thought.text) if thought else ""
 
 
 def wrong(task: Task, step: Step) -> str:

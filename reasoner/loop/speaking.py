@@ -12,11 +12,11 @@ from typing import cast
 
 from reasoner.completions import Completion
 from reasoner.config import SpeechConfig
-from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, one_line, read_backtrack, write_backtrack
+from reasoner.dialect.spoken import PROSE, Opened, Spoken, numbered, read_backtrack, write_backtrack
 from reasoner.dialect.tokenizer import Tokenizer
 from reasoner.ledger import Ledger
 from reasoner.loop.calling import CONCLUSION, Calling, enough
-from reasoner.loop.failures import lesson
+from reasoner.loop.failures import lesson, lesson_of
 from reasoner.loop.forcing import WAIT, failed, gives_up, waits
 from reasoner.loop.known import Known
 from reasoner.loop.testing import Testing
@@ -317,15 +317,6 @@ class _Line:
     def _observe(self, words: str, call: ToolCall | None = None, result: ToolResult | None = None) -> None:
         step = self._dialect.observe(numbered(self._steps) + 1, words)
         self._growth.take(replace(step, call=call, result=result))
-
-
-def lesson_of(dead: Node) -> str:
-    """The one line that is kept of a dead branch: what its backtrack says, else what was thought of it."""
-    last = dead.steps[-1]
-    if last.kind == "backtrack":
-        return (read_backtrack(last.text) or (0, ""))[1]
-    thought = dead.step("reflect")
-    return one_line(thought.text) if thought else ""
 
 
 def turned_back(tree: Tree, node: NodeId) -> set[tuple[NodeId, str]]:

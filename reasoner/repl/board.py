@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reasoner.dialect.spoken import read_backtrack
 from reasoner.ledger import Budget
+from reasoner.loop.failures import lesson_of
 from reasoner.repl.printable import gist
 from reasoner.suites import report
 from reasoner.trace import Added, Began, Dropped, Entered, Event, Finished, Opened, Resumed, Stopped, Wrote
@@ -148,7 +148,7 @@ class Board:
 
     def _new(self, opened: Opened) -> Attempt:
         expand = opened.head.expand
-        on = expand.move in ("reflect", "continue") or (expand.move == "follow" and expand.learnt is None)
+        on = expand.move in ("reflect", "continue", "follow") and expand.learnt is None
         if on and expand.node in self._owner:
             return self._owner[expand.node]
         source = self._owner.get(expand.kept.node) if expand.kept else None
@@ -179,8 +179,8 @@ class Board:
 def _settle(attempt: Attempt, node: Node) -> Attempt:
     """Take from a finished node what became of its attempt."""
     reflected, observed, problem = node.step("reflect"), node.step("observe"), node.step("malformed")
-    if back := node.step("backtrack"):
-        attempt.reflection = (read_backtrack(back.text) or (0, ""))[1]
+    if node.step("backtrack"):
+        attempt.reflection = lesson_of(node)
     elif node.step("act") is None:
         attempt.reflection = reflected.text.strip() if reflected else ""
     elif observed and observed.result:

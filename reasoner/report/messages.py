@@ -25,7 +25,7 @@ def messages(trace: Trace) -> list[ChatMessage]:
     for step in (step for node in _way(trace) for step in node.steps):
         if step.kind == "observe":
             _observed(found, step)
-        elif step.kind == "task" or (step.kind == "malformed" and not _is_written(step)):
+        elif step.kind == "task" or (step.kind == "malformed" and not step.sampled):
             found.append(ChatMessageUser(content=step.text, id=_name(found)))
         elif step.text:
             _wrote(found, step.text)
@@ -72,11 +72,6 @@ def _error(result: ToolResult) -> ToolCallError | None:
     if result.error is None:
         return None
     return ToolCallError(_ERRORS.get(result.error, "unknown"), f"{result.error}: {result.detail}")
-
-
-def _is_written(step: Step) -> bool:
-    """By the model; else the runtime said it."""
-    return any(span.sampled for span in step.spans)
 
 
 def _plain(value: object) -> object:

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -316,17 +317,20 @@ def test_a_guess_teaches_nothing_however_right() -> None:
 # --- a core that speaks ---
 
 
+def grow(tree: Tree, events: list[Event], expand: Expand, steps: list[Step], *verdicts: Verdict) -> int:
+    """Add a node to a tree and what tells of it to the events."""
+    head = tree.opened(expand)
+    node = tree.add(head, steps, "w", verdicts, Cost())
+    events += [Opened(head), Added(tree[node], head.id)]
+    return node
+
+
 def spoken_trace() -> Trace:
     """A core that speaks: it fails, steps back itself, and passes with the lesson it is given."""
     tree = Tree("t")
     tree.plant([SPOKEN.root(TASK)], "w")
     events: list[Event] = [Began(TASK, "core", "d", "bwrap", 0), Added(tree[0])]
-
-    def add(expand: Expand, steps: list[Step], *verdicts: Verdict) -> int:
-        head = tree.opened(expand)
-        events.append(Opened(head))
-        events.append(Added(tree[node := tree.add(head, steps, "w", verdicts, Cost())], head.id))
-        return node
+    add = partial(grow, tree, events)
 
     def say(kind: str, text: str) -> Step:
         return SPOKEN.said(kind, TOKENIZER.encode(text))  # type: ignore[arg-type]
@@ -344,13 +348,7 @@ def spoken_trace() -> Trace:
 def test_what_the_runtime_said_in_its_place_is_learnt_as_its_own_words_would_be() -> None:
     trace = recorded(task=TASK)
     tree, events = trace.tree(), list(trace.events)
-
-    def add(expand: Expand, steps: list[Step], *verdicts: Verdict) -> int:
-        head = tree.opened(expand)
-        node = tree.add(head, steps, "w", verdicts, Cost())
-        events.extend([Opened(head), Added(tree[node], head.id)])
-        return node
-
+    add = partial(grow, tree, events)
     bad = add(Expand(0, "attempt", Sampling()), spoke(BAD), Verdict(0.0, "visible"))
     back = SPOKEN.said("backtrack", TOKENIZER.encode("0 returned 1, expected 2"), sampled=False)
     dead = add(Expand(bad, "follow", Sampling()), [back])
